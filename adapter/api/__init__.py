@@ -1,0 +1,1 @@
+"""The FHIR API, HL7 over HTTP and the health checks."""

@@ -1,0 +1,76 @@
+"""CapabilityStatement: what is really served, computed from what is loaded."""
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+
+from adapter.api.exchange import fhir_response, matches, serving
+from adapter.fhir import json
+from adapter.fhir.profiles import capability
+from adapter.fhir.search_params import Parameter, SearchIndex
+
+_INTERACTIONS = ("read", "vread", "history-instance", "search-type")
+
+
+def statement(profiles: Path, index: SearchIndex, *, secured: bool) -> bytes:
+    """The CapabilityStatement as JSON.
+
+    Args:
+        profiles: the folder that says what is wanted.
+        index: what is loaded.
+        secured: whether a token is asked for.
+
+    Raises:
+        MappingError: the folder cannot be read.
+    """
+    wanted = capability(profiles)
+    server: dict[str, Any] = {
+        "mode": "server",
+        "documentation": "Resources are made from HL7 v2 messages; this interface reads them.",
+        "resource": [_resource(name, parameters.values()) for name, parameters in index.parameters.items()],
+    }
+    if secured:
+        server["security"] = {"description": "Authorization: Bearer, with the token that the administrator set"}
+    own = {
+        "kind": "instance",
+        "software": {"name": "hl7v2-fhir-adapter", "version": _version()},
+        "implementation": {"description": "HL7 v2 messages of the trial's hospitals, as FHIR R4"},
+        "format": ["application/fhir+json", "json"],
+        "rest": [server],
+    }
+    return json.dumps({name: value for name, value in wanted.items() if name != "description"} | own)
+
+
+def metadata(request: Request) -> Response:
+    """The statement; it changes only when the program starts anew."""
+    body = serving(request).capability
+    tag = f'W/"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
+    if matches(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    return fhir_response(body, headers={"ETag": tag})
+
+
+def _resource(name: str, parameters: Any) -> dict[str, Any]:
+    return {
+        "type": name,
+        "interaction": [{"code": code} for code in _INTERACTIONS],
+        "versioning": "versioned",
+        "readHistory": True,
+        "updateCreate": False,
+        "conditionalRead": "not-match",
+        "searchParam": [_parameter(parameter) for parameter in parameters],
+    }
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
+
+
+def _version() -> str:
+    try:
+        return version("hl7v2-fhir-adapter")
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,155 @@
+"""What every FHIR request and answer has: who asks, which form is wanted, addresses, entity tags."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from email.utils import format_datetime
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from adapter.errors import BadParameter, LoginRequired, NotAcceptable, UnknownResourceType
+from adapter.fhir.search_params import SearchIndex
+from adapter.store.database import Database
+from adapter.store.resources import Stored
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+FHIR_JSON = "application/fhir+json"
+_ACCEPTED = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*", "json"})
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What the handlers work with; one for an application."""
+
+    database: Database
+    index: SearchIndex
+    token: str | None
+    capability: bytes
+
+
+def serving(request: Request) -> Serving:
+    """What the application of this request serves."""
+    return request.app.state.serving
+
+
+def open_to_all(handler: Callable[[Request], Response]) -> Endpoint:
+    """An endpoint that asks for no token and reads no database."""
+
+    async def endpoint(request: Request) -> Response:
+        _acceptable(request)
+        return handler(request)
+
+    return endpoint
+
+
+def guarded(handler: Callable[..., Response], *, body: Callable[[Request], Awaitable[Any]] | None = None) -> Endpoint:
+    """An endpoint that asks for the token, and runs `handler` in a thread with the parts of the path by name.
+
+    Plain endpoints and not FastAPI's: its dependencies cost as much as a read of the database.
+
+    Args:
+        handler: takes the request and the parts of the path.
+        body: reads the body first; what it returns is handed on as `body`.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        _acceptable(request)
+        _logged_in(request)
+        read = {"body": await body(request)} if body else {}
+        return await run_in_threadpool(handler, request, **request.path_params, **read)
+
+    return endpoint
+
+
+def served(request: Request, resource_type: str) -> Serving:
+    """As `serving`, once it is known that this type is served.
+
+    Raises:
+        UnknownResourceType: it is not.
+    """
+    found = serving(request)
+    if resource_type not in found.index.parameters:
+        raise UnknownResourceType(f"this resource type is not served; served are {', '.join(found.index.parameters)}")
+    return found
+
+
+def whole_number(name: str, value: str) -> int:
+    """The value of a parameter that counts.
+
+    Raises:
+        BadParameter: it is no whole number.
+    """
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise BadParameter(f"{name} is a whole number")
+    return int(value)
+
+
+def base_of(request: Request) -> str:
+    """The address of the FHIR service as the client wrote it."""
+    return f"{str(request.base_url).rstrip('/')}/fhir"
+
+
+def stored_response(request: Request, stored: Stored) -> Response:
+    """The stored bytes with their version; 304 without them where the client has that version."""
+    tag = f'W/"{stored.version}"'
+    headers = {"ETag": tag, "Last-Modified": format_datetime(stored.last_updated, usegmt=True)}
+    if matches(request.headers.get("if-none-match"), tag):
+        return Response(status_code=304, headers=headers)
+    return fhir_response(stored.body, headers=headers)
+
+
+def matches(condition: str | None, tag: str) -> bool:
+    """Whether If-None-Match names this entity tag; weak comparison (RFC 9110 §13.1.2)."""
+    if not condition:
+        return False
+    names = {item.strip().removeprefix("W/") for item in condition.split(",")}
+    return "*" in names or tag.removeprefix("W/") in names
+
+
+def fhir_response(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """An answer in FHIR's JSON."""
+    return Response(body, status_code=status, headers=headers, media_type=FHIR_JSON)
+
+
+def _acceptable(request: Request) -> None:
+    # `_format` goes before Accept (R4 §3.1.0.1.11).
+    wanted = request.query_params.get("_format") or request.headers.get("accept") or "*/*"
+    # A blank is what an unencoded '+' of an address becomes.
+    if not any(_is_ours(item.replace("fhir json", "fhir+json")) for item in wanted.split(",")):
+        raise NotAcceptable(f"only {FHIR_JSON}; fhirVersion=4.0 is served")
+
+
+def _logged_in(request: Request) -> None:
+    token = serving(request).token
+    if token is None:
+        return
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    # Compared in constant time, so that the answer's delay tells nothing of the token.
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+        raise LoginRequired("a bearer token is needed")
+    request.state.principal = "bearer"
+
+
+def _is_ours(wanted: str) -> bool:
+    name, *parameters = (part.strip().lower() for part in wanted.split(";"))
+    refused = any(part.startswith("q=0") and not part[3:].strip(".0") for part in parameters)
+    versions = [part.partition("=")[2].strip('"') for part in parameters if part.startswith("fhirversion=")]
+    return name in _ACCEPTED and not refused and all(version.startswith("4.0") for version in versions)
+
+
+async def logged_in(request: Request) -> None:
+    """Refuse a request without the token, where one is set.
+
+    Raises:
+        LoginRequired: no token, or another.
+    """
+    token = serving(request).token
+    if token is None:
+        return
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    # Compared in constant time, so that the answer's delay tells nothing of the token.
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+        raise LoginRequired("a bearer token is needed")
+    request.state.principal = "bearer"

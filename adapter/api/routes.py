@@ -1,0 +1,59 @@
+"""The HTTP side as one FastAPI application; every path stands here."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from adapter.api import capability, failures, health, hl7_over_http, read, search
+from adapter.api.access_log import AccessLog
+from adapter.api.exchange import Serving, guarded, open_to_all
+from adapter.api.hl7_over_http import Receive
+from adapter.fhir.search_params import SearchIndex
+from adapter.store.database import Database
+
+# HEAD comes with GET.
+_READ = ["GET"]
+
+
+def create_app(
+    *,
+    database: Database,
+    index: SearchIndex,
+    profiles: Path,
+    receive: Receive | None = None,
+    token: str | None = None,
+) -> FastAPI:
+    """Build the application.
+
+    Args:
+        database: where resources are read from.
+        index: the search parameters that are loaded.
+        profiles: the folder with what is to be served.
+        receive: the intake's `receive`, for `POST /hl7`; None serves no such path.
+        token: what `Authorization: Bearer` must say under /fhir, except for metadata; None leaves it open,
+            which is for loopback alone.
+
+    Raises:
+        MappingError: the profiles cannot be read.
+    """
+    app = FastAPI(title="FHIR R4", docs_url=None, redoc_url=None, redirect_slashes=False)
+    statement = capability.statement(profiles, index, secured=token is not None)
+    app.state.serving = Serving(database, index, token, statement)
+    _add_fhir(app)
+    app.add_api_route("/health/live", health.live, methods=["GET", "HEAD"])
+    app.add_api_route("/health/ready", health.ready, methods=["GET", "HEAD"])
+    if receive is not None:
+        app.add_api_route("/hl7", hl7_over_http.endpoint(receive), methods=["POST"])
+    failures.install(app)
+    app.add_middleware(AccessLog, types=frozenset(index.parameters))
+    return app
+
+
+def _add_fhir(app: FastAPI) -> None:
+    kind, one = "/fhir/{resource_type}", "/fhir/{resource_type}/{resource_id}"
+    app.add_route("/fhir/metadata", open_to_all(capability.metadata), methods=_READ)
+    app.add_route(kind, guarded(search.search_type), methods=_READ)
+    app.add_route(f"{kind}/_search", guarded(search.search_posted, body=search.posted_form), methods=["POST"])
+    app.add_route(one, guarded(read.read), methods=_READ)
+    app.add_route(f"{one}/_history", guarded(read.history), methods=_READ)
+    app.add_route(f"{one}/_history/{{version}}", guarded(read.vread), methods=_READ)

@@ -1,0 +1,118 @@
+"""Search of one resource type, by GET and by POST (R4 §3.1.1)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
+
+from fastapi import Request, Response
+
+from adapter.api.bundle import bundle, entry
+from adapter.api.exchange import base_of, fhir_response, served, whole_number
+from adapter.errors import BadParameter, UnsupportedMedia
+from adapter.fhir import json
+from adapter.fhir.outcome import outcome
+from adapter.store import search as store
+from adapter.store.search import Page, Query
+
+_DEFAULT_COUNT, _MAXIMUM_COUNT = 50, 1000
+_MAXIMUM_FORM = 65_536
+_FORM = "application/x-www-form-urlencoded"
+# They say how to answer, not what to find.
+_CONTROLS = frozenset({"_count", "_cursor", "_format", "_pretty", "_summary", "_total"})
+_VALUES = {"_total": ("accurate", "estimate", "none"), "_summary": ("count", "false")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """How to answer a search."""
+
+    count: int
+    cursor: str | None
+    total: bool
+    only_total: bool
+
+
+async def posted_form(request: Request) -> list[tuple[str, str]]:
+    """The parameters in the body of `POST _search`.
+
+    Raises:
+        UnsupportedMedia: the body is no form.
+        BadParameter: it is too long, or not UTF-8.
+    """
+    kind = request.headers.get("content-type", _FORM).partition(";")[0].strip().lower()
+    if kind != _FORM:
+        raise UnsupportedMedia(f"_search takes {_FORM}")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MAXIMUM_FORM:
+            raise BadParameter(f"the form is longer than {_MAXIMUM_FORM} bytes")
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True)
+    except UnicodeDecodeError:
+        raise BadParameter("the form is not UTF-8") from None
+
+
+def search_type(request: Request, resource_type: str) -> Response:
+    """Search by the query of the address."""
+    return _answer(request, resource_type, request.query_params.multi_items())
+
+
+def search_posted(request: Request, resource_type: str, body: list[tuple[str, str]]) -> Response:
+    """Search by a form, and by the query of the address too."""
+    return _answer(request, resource_type, [*request.query_params.multi_items(), *body])
+
+
+def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]]) -> Response:
+    serving, base = served(request, resource_type), base_of(request)
+    wanted = _wanted(dict(sent))
+    filters = [pair for pair in sent if pair[0] not in _CONTROLS]
+    lenient = "handling=lenient" in request.headers.get("prefer", "").replace(" ", "").lower()
+    query = store.compile_query(serving.index, resource_type, filters, base=base, lenient=lenient)
+    with serving.database.read() as connection:
+        page = Page([], None, None)
+        if not wanted.only_total:
+            page = store.search(connection, query, count=wanted.count, cursor=wanted.cursor)
+        total = page.total
+        if wanted.total and total is None:
+            total = store.total(connection, query)
+    kept = [pair for pair in sent if pair[0] in _CONTROLS - {"_cursor", "_format", "_pretty"}]
+    links = _links(f"{base}/{resource_type}", [*query.applied, *kept], (wanted.cursor, page.next_cursor))
+    return fhir_response(bundle("searchset", _entries(query, page, base), links=links, total=total))
+
+
+def _wanted(sent: dict[str, str]) -> _Wanted:
+    for name, allowed in _VALUES.items():
+        if sent.get(name, allowed[0]) not in allowed:
+            raise BadParameter(f"{name} is one of {', '.join(allowed)}")
+    count = whole_number("_count", sent.get("_count", str(_DEFAULT_COUNT)))
+    only_total = sent.get("_summary") == "count" or count == 0
+    return _Wanted(
+        count=min(count, _MAXIMUM_COUNT),
+        cursor=sent.get("_cursor"),
+        total=only_total or sent.get("_total") in ("accurate", "estimate"),
+        only_total=only_total,
+    )
+
+
+def _links(
+    address: str, params: list[tuple[str, str]], cursors: tuple[str | None, str | None]
+) -> list[tuple[str, str]]:
+    links: list[tuple[str, str]] = []
+    for relation, cursor in zip(("self", "next"), cursors, strict=True):
+        if relation == "self" or cursor:
+            encoded = urlencode([*params, *([("_cursor", cursor)] if cursor else [])], safe=":/,")
+            links.append((relation, f"{address}?{encoded}" if encoded else address))
+    return links
+
+
+def _entries(query: Query, page: Page, base: str) -> list[bytes]:
+    entries = [
+        entry(stored.body, full_url=f"{base}/{query.resource_type}/{stored.id}", search={"mode": "match"})
+        for stored in page.rows
+    ]
+    if query.ignored:
+        text = f"not known and left out: {', '.join(query.ignored)}"
+        ignored = json.dumps(outcome("not-supported", text, severity="warning"))
+        entries.append(entry(ignored, full_url=None, search={"mode": "outcome"}))
+    return entries

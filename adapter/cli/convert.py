@@ -1,0 +1,103 @@
+"""`adapter convert`: messages to FHIR without a server."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adapter.cli.terminal import ERR, read_messages
+from adapter.convert import Converted, convert
+from adapter.data import data_folder
+from adapter.errors import AdapterError, ConfigurationError
+from adapter.fhir import json, outcome
+from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.mapper.sites import Site
+
+
+def convert_files(
+    files: Annotated[list[Path], typer.Argument(help="Files with messages; - reads standard input.")],
+    site: Annotated[str, typer.Option(help="Whose dialect it is; default: the site that MSH-3 and MSH-4 name.")] = "",
+    *,
+    ledger: Annotated[bool, typer.Option("--ledger", help="Add where each element came from, and what was left.")] = False,
+) -> None:
+    """Convert messages: one transaction Bundle a line (NDJSON).
+
+    A file may hold one message or many: MLLP frames, or messages one after the other, with CR, LF or CRLF. A sender
+    that no site of mappings/ names is read by the standard alone. A message that cannot be converted gives an
+    OperationOutcome in its place; the exit code is then 1.
+
+    [dim]adapter convert --ledger admission.hl7 | python -m json.tool[/]
+    """
+    catalog = load_catalog(data_folder("mappings"))
+    chosen = _site(catalog, site) if site else None
+    failed = 0
+    for file, number, message in read_messages(files):
+        try:
+            made = _convert(message, catalog, chosen)
+        except AdapterError as error:
+            failed += 1
+            ERR.print(f"{file} message {number}: {error.text} ({error.code}; mended by: {error.mender})", markup=False)
+            line: dict[str, Any] = outcome.of_error(error)
+        else:
+            line = _with_ledger(made) if ledger else bundle(made)
+        sys.stdout.buffer.write(json.dumps(line) + b"\n")
+    sys.stdout.buffer.flush()
+    raise typer.Exit(1 if failed else 0)
+
+
+def bundle(converted: Converted) -> dict[str, Any]:
+    """The resources of one message as a transaction Bundle of updates (FHIR R4, http.html#transaction)."""
+    entries = [
+        {
+            "fullUrl": f"urn:uuid:{mapped.resource['id']}",
+            "resource": mapped.resource,
+            "request": {"method": "PUT", "url": f"{mapped.resource['resourceType']}/{mapped.resource['id']}"},
+        }
+        for mapped in converted.resources
+    ]
+    return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+
+
+def _convert(message: bytes, catalog: Catalog, site: Site | None) -> Converted:
+    if site is None:
+        from adapter.hl7v2.parse import header  # noqa: PLC0415
+
+        head = header(message)
+        site = catalog.sites.find(head.sending_application, head.sending_facility) or catalog.standard
+    return convert(message, catalog=catalog, site=site)
+
+
+def _site(catalog: Catalog, code: str) -> Site:
+    for site in (*catalog.sites, catalog.standard):
+        if code.upper() in {site.code.upper(), site.folder.name.upper()}:
+            return site
+    known = ", ".join(site.code for site in catalog.sites)
+    raise ConfigurationError(f"there is no site {code}; known are {known}, {catalog.standard.code}")
+
+
+def _with_ledger(converted: Converted) -> dict[str, Any]:
+    return {
+        "bundle": bundle(converted),
+        "issues": [
+            {
+                "severity": issue.severity,
+                "code": issue.code,
+                "path": issue.path,
+                "text": issue.text,
+                "rule": issue.rule,
+            }
+            for issue in converted.issues
+        ],
+        "unmapped": [{"path": one.path, "segment": one.position + 1} for one in converted.ledger.unmapped()],
+        "lineage": [
+            {
+                "resource": one.resource,
+                "element": one.element,
+                "path": one.path,
+                "rule": one.rule,
+                "bytes": list(one.span),
+            }
+            for one in converted.ledger.lineage()
+        ],
+    }

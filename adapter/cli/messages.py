@@ -1,0 +1,58 @@
+"""`adapter messages`: what came in, where it is, and who mends what is not well."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from adapter.cli.terminal import OUT
+from adapter.settings import load_settings
+from adapter.store import figures, inbox
+from adapter.store.database import look_into
+
+
+def messages(  # noqa: PLR0913  (each is an option of the command)
+    data: Annotated[Path | None, typer.Option(help="The data folder (ADAPTER_DATA).")] = None,
+    database_url: Annotated[str | None, typer.Option(help="The database (ADAPTER_DATABASE_URL).")] = None,
+    site: Annotated[str, typer.Option(help="Only this hospital.")] = "",
+    state: Annotated[str, typer.Option(help="Only this state: received, mapped, unmapped, ignored, held, rejected.")] = "",
+    before: Annotated[int | None, typer.Option(help="Only messages before this number, for the next page.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Lines.")] = 20,
+) -> None:
+    """Show the messages by state, and the newest of them with cause and who mends it.
+
+    Works beside a running `adapter serve`. Contents are not shown.
+
+    [dim]adapter messages --data adapter-data --state rejected[/]
+    """
+    settings = load_settings(data=data, database_url=database_url)
+    filters = {name: value for name, value in (("site", site), ("state", state)) if value}
+    database = look_into(settings.database)
+    try:
+        with database.read() as connection:
+            counted = figures.messages(connection)
+            listed = inbox.listing(connection, filters, before=before, limit=limit)
+    finally:
+        database.close()
+    _counts(counted)
+    table = Table("no.", "received", "site", "type", "control id", "state", "answer", "cause", "mended by")
+    for one in listed:
+        cause = f"{one.cause_code} {one.cause}".strip()
+        received = one.received_at.isoformat(sep=" ", timespec="seconds")
+        kind = f"{one.message_type}^{one.event}"
+        table.add_row(
+            str(one.id), received, one.site, kind, one.control_id, one.state, one.ack_code, cause, one.mender
+        )
+    OUT.print(table)
+    if len(listed) == limit:
+        OUT.print(f"further lines: --before {listed[-1].id}")
+
+
+def _counts(counted: list[inbox.Count]) -> None:
+    states = sorted({one.state for one in counted})
+    table = Table("site", *states, title="Messages by state")
+    for site in sorted({one.site for one in counted}):
+        numbers = (sum(one.messages for one in counted if (one.site, one.state) == (site, state)) for state in states)
+        table.add_row(site, *map(str, numbers))
+    OUT.print(table)

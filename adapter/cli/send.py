@@ -1,0 +1,84 @@
+"""`adapter send`: files of messages to a receiver, over MLLP or HTTP."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from adapter.cli.terminal import ERR, OUT, progress, read_messages
+from adapter.errors import ConfigurationError
+from adapter.settings import Address
+from adapter.wire.sender import Delivery, send_http, send_mllp, send_mllp_per_message
+
+SHOWN = 10
+
+
+def send(
+    files: Annotated[list[Path], typer.Argument(help="Files with messages; - reads standard input.")],
+    mllp: Annotated[str, typer.Option(metavar="HOST:PORT", help="Send over MLLP to this address.")] = "",
+    http: Annotated[str, typer.Option(metavar="URL", help="Send by HTTP POST to this address.")] = "",
+    window: Annotated[int, typer.Option(min=1, help="Messages on the way without an answer.")] = 1,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for an answer.")] = 30.0,
+    *,
+    per_message: Annotated[bool, typer.Option("--per-message", help="A new MLLP connection for each message.")] = False,
+) -> None:
+    """Send messages and count the answers.
+
+    A file may hold one message or many: MLLP frames, or messages one after the other. The exit code is 1 when a
+    message was refused or got no answer.
+
+    [dim]adapter send stream.mllp --mllp 127.0.0.1:2575[/]
+    """
+    if bool(mllp) == bool(http):
+        raise ConfigurationError("adapter send needs either --mllp HOST:PORT or --http URL")
+    messages = list(read_messages(files))
+    try:
+        address = Address.parse(mllp) if mllp else None
+    except ValueError as error:
+        raise ConfigurationError(f"--mllp: {error}") from error
+    bodies = [message for _, _, message in messages]
+    if address is None:
+        deliveries = send_http(bodies, http, window=window, seconds=timeout)
+    elif per_message:
+        deliveries = send_mllp_per_message(bodies, address.host, address.port, seconds=timeout)
+    else:
+        deliveries = send_mllp(bodies, address.host, address.port, window=window, seconds=timeout)
+
+    async def run() -> list[Delivery]:
+        done: list[Delivery] = []
+        with progress() as bar:
+            task = bar.add_task("sending", total=len(bodies))
+            async for delivery in deliveries:
+                done.append(delivery)
+                bar.advance(task)
+        return done
+
+    try:
+        done = asyncio.run(run())
+    except OSError as error:
+        raise ConfigurationError(f"{mllp or http} cannot be reached: {error.strerror or error}") from error
+    _report(messages, done)
+    raise typer.Exit(0 if all(delivery.accepted for delivery in done) else 1)
+
+
+def _report(messages: list[tuple[str, int, bytes]], done: list[Delivery]) -> None:
+    table = Table("answer", "messages", title=f"{len(done)} messages sent")
+    for code, count in Counter(delivery.code or f"none: {delivery.failure}" for delivery in done).most_common():
+        table.add_row(code, str(count))
+    OUT.print(table)
+    refused = [(where, one) for where, one in zip(messages, done, strict=True) if not one.accepted]
+    for (file, number, _), delivery in refused[:SHOWN]:
+        ERR.print(f"{file} message {number}: {delivery.code or delivery.failure} {_reason(delivery)}", markup=False)
+    if len(refused) > SHOWN:
+        ERR.print(f"… and {len(refused) - SHOWN} more")
+
+
+def _reason(delivery: Delivery) -> str:
+    """MSA-3 of the answer: the receiver's text, which holds no value of the message."""
+    for line in delivery.answer.replace(b"\n", b"\r").split(b"\r"):
+        if line.startswith(b"MSA") and len(fields := line.split(line[3:4])) > 3:
+            return fields[3].decode("utf-8", "replace")
+    return ""

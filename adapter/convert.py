@@ -1,0 +1,83 @@
+"""The core in one call: the bytes of a message and the catalog give FHIR resources, issues and the ledger. Pure."""
+
+from dataclasses import dataclass, replace
+
+from adapter.errors import NoMap, UnknownSender
+from adapter.hl7v2 import grammar
+from adapter.hl7v2.message import Message, Segment, escape
+from adapter.hl7v2.parse import header, parse
+from adapter.mapper.catalog import Catalog
+from adapter.mapper.compiled import STANDARD
+from adapter.mapper.engine import Issue, Mapped, map_message
+from adapter.mapper.fixes import FIXES
+from adapter.mapper.ledger import Ledger
+from adapter.mapper.sites import Site
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What one message says in FHIR, and the account of it."""
+
+    resources: tuple[Mapped, ...]
+    issues: tuple[Issue, ...]
+    ledger: Ledger
+    structure: str
+    site: str
+
+
+def convert(raw: bytes, *, catalog: Catalog, site: Site | None = None) -> Converted:
+    """Convert one message.
+
+    Args:
+        raw: the bytes as they were received, without framing.
+        catalog: the mappings.
+        site: whose dialect it is; by default the site that MSH-3 and MSH-4 name.
+
+    Raises:
+        Refusal: the message cannot be read (its leaves say where).
+        NoMap: no file of mappings/messages/ covers this event.
+        NoIdentity: the message names no patient.
+    """
+    if site is None:
+        head = header(raw)
+        site = catalog.sites.find(head.sending_application, head.sending_facility)
+        if site is None:
+            raise UnknownSender("MSH-3 and MSH-4 match no site")
+    message = parse(raw, default_encoding=site.encoding)
+    message_map = catalog.messages.get(f"{message.type}^{message.event}")
+    if message_map is None:
+        raise NoMap(f"no map for {message.type}^{message.event}")
+    segments = message.segments
+    if message.delimiters != STANDARD:
+        segments = _in_standard_delimiters(message)
+    for fix in site.fixes:
+        segments = FIXES[fix](segments)
+    maps = catalog.site_maps[site.code]
+    version = message.version or grammar.versions()[-1]
+    plan = maps.plan(message_map, version, tuple([segment.name for segment in segments]))
+    outcome = map_message(message, segments, plan, maps.compiled, ignored=maps.ignored)
+    return Converted(outcome.resources, outcome.issues, outcome.ledger, message_map.structure, site.code)
+
+
+def _in_standard_delimiters(message: Message) -> tuple[Segment, ...]:
+    """The same segments as if they had been sent with `|^~\\&`; compiled maps know no others."""
+    return tuple(
+        replace(
+            segment,
+            fields=(
+                segment.name,
+                *(_standard_text(segment, number) for number in range(1, len(segment.fields))),
+            ),
+            delimiters=STANDARD,
+        )
+        for segment in message.segments
+    )
+
+
+def _standard_text(segment: Segment, number: int) -> str:
+    if segment.name == "MSH" and number in {1, 2}:
+        return ("", "|", "^~\\&")[number]
+    return "~".join(
+        "^".join("&".join(escape(text, STANDARD) for text in component) for component in repetition)
+        for repetition in segment.field(number)
+    )

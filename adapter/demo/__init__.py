@@ -1,0 +1,1 @@
+"""The demonstration: a small whole trial through the real program, over real sockets."""

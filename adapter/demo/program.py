@@ -1,0 +1,67 @@
+"""The real program as a process of its own, on free ports."""
+
+import asyncio
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from adapter.errors import ConfigurationError
+
+READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A running `adapter serve`."""
+
+    process: subprocess.Popen[bytes]
+    mllp: tuple[str, int]
+    base: str
+    data: Path
+
+
+@asynccontextmanager
+async def running(data: Path) -> AsyncIterator[Program]:
+    """Start `adapter serve` on two free ports of this machine, wait until it is ready, stop it at the end.
+
+    Raises:
+        ConfigurationError: it ended by itself, or was not ready in time; its log is in DATA/adapter.log.
+    """
+    mllp, http = _free_port(), _free_port()
+    addresses = ("--mllp", f"127.0.0.1:{mllp}", "--http", f"127.0.0.1:{http}")
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "adapter.log").open("ab") as log:
+        command = (sys.executable, "-m", "adapter", "serve", "--data", str(data), *addresses)
+        process = subprocess.Popen(command, stderr=log, stdout=log)  # noqa: S603  (our own program)
+    program = Program(process, ("127.0.0.1", mllp), f"http://127.0.0.1:{http}", data)
+    try:
+        await _wait_until_ready(program)
+        yield program
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+async def _wait_until_ready(program: Program) -> None:
+    loop = asyncio.get_running_loop()
+    due = loop.time() + READY_SECONDS
+    async with httpx.AsyncClient(base_url=program.base) as client:
+        while loop.time() < due and program.process.poll() is None:
+            try:
+                if (await client.get("/health/ready")).is_success:
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+    raise ConfigurationError(f"adapter serve did not become ready; its log is {program.data / 'adapter.log'}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,40 @@
+"""FHIR's JSON: decimals keep their digits (R4 §2.24.0.1: precision is significant, 0.70 is not 0.7)."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+
+def dumps(value: Any) -> bytes:
+    """Write JSON in UTF-8; a Decimal exactly as it is.
+
+    Raises:
+        TypeError: a value that JSON has no form for, NaN and Infinity among them.
+    """
+    return orjson.dumps(value, default=_decimal)
+
+
+def canonical(value: Any) -> bytes:
+    """Write JSON with the keys in order, so that equal values are equal bytes."""
+    return orjson.dumps(value, default=_decimal, option=orjson.OPT_SORT_KEYS)
+
+
+def loads(text: bytes | str) -> Any:
+    """Read JSON; every number with a fraction or an exponent becomes a Decimal.
+
+    Raises:
+        ValueError: this is no JSON.
+    """
+    return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+
+
+def _decimal(value: object) -> orjson.Fragment:
+    if isinstance(value, Decimal) and value.is_finite():
+        return orjson.Fragment(str(value))
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON number")

@@ -1,0 +1,212 @@
+"""Binding: a segment map is checked against HL7 v2 and FHIR R4 and compiled for one site."""
+
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from adapter.fhir import r4
+from adapter.hl7v2 import grammar
+from adapter.hl7v2.message import split_field
+from adapter.mapper.compiled import MEMO_LIMIT, STANDARD, Compiled, Slots, generate, reads, slot_order
+from adapter.mapper.datatypes import CONVERTERS
+from adapter.mapper.datatypes.doubt import without_doubt
+from adapter.mapper.rules import Path2, Rule, SegmentMap
+from adapter.mapper.sites import Site
+from adapter.mapper.times import order_key
+
+HEADER_TIME = Path2("MSH", 7)
+NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
+
+
+def bind(segment_map: SegmentMap, site: Site) -> Compiled:
+    """Check and compile one segment map for one site.
+
+    Raises:
+        MappingError: an unknown v2 path, FHIR element, converter, code table or a type that does not fit.
+    """
+    elements = {rule.target: _checked(rule, segment_map, site) for rule in segment_map.rules}
+    slots = slot_order(segment_map)
+    for path in segment_map.ignored:
+        _known_path(path, segment_map.place)
+    required = tuple(
+        r4.element(f"{segment_map.resource}.{name}").names for name in r4.required_elements(segment_map.resource)
+    )
+    stated = {name for rule in segment_map.rules for name in (rule.target[0], *elements[rule.target].names)}
+    if never := [names for names in required if not stated & {*names}]:
+        raise segment_map.place.error(f"no rule writes {never[0][0]}, which FHIR requires")
+    identity = segment_map.identity
+    for alternatives in identity.paths:
+        for path in alternatives:
+            _known_path(path, identity.place)
+    return Compiled(
+        map=segment_map,
+        slots=slots,
+        build=generate(segment_map, site, lambda rule: elements[rule.target].many, _coded(elements, site)),
+        identify=_identify(segment_map, site, slots),
+        event_time=_event_time(segment_map, site, slots),
+        defaults=tuple((rule.target[0], rule.constant) for rule in segment_map.rules if rule.is_default),
+        required=required,
+        names_identifier=not identity.converter,
+        reads=reads(segment_map),
+        repeats={rule.target: elements[rule.target].many for rule in segment_map.rules if rule.refer},
+    )
+
+
+def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
+    path = f"{segment_map.resource}.{'.'.join(rule.target)}"
+    try:
+        element = r4.element(path)
+        for depth in range(1, len(rule.target)):
+            if r4.element(f"{segment_map.resource}.{'.'.join(rule.target[:depth])}").many:
+                raise rule.place.error(f"{'.'.join(rule.target[:depth])} repeats: a converter must make it whole")
+    except r4.UnknownElement as error:
+        raise rule.place.error(str(error)) from error
+    for source in (*rule.sources, *([rule.unless] if rule.unless else [])):
+        _known_path(source, rule.place)
+    if rule.codes:
+        if not site.table(rule.codes):
+            raise rule.place.error(f"codes: there is no table {rule.codes}{_nearest(rule.codes, site.tables())}")
+        if not set(element.types) & {"code", "Coding", "CodeableConcept"}:
+            raise rule.place.error(f"codes: {path} is {' or '.join(element.types)}, which holds no code")
+    if rule.converter:
+        _checked_converter(rule, path, element)
+    if (rule.refer or rule.is_default) and len(rule.target) > 1:
+        raise rule.place.error("refer: and default: write elements of the resource itself")
+    return element
+
+
+def _checked_converter(rule: Rule, path: str, element: r4.Element) -> None:
+    converter = CONVERTERS.get(rule.converter)
+    if converter is None:
+        raise rule.place.error(f"as: there is no converter {rule.converter}{_nearest(rule.converter, CONVERTERS)}")
+    takes = 0 if not rule.sources[0].field else len(rule.sources)
+    if converter.sources not in {takes, -1 if takes else 0} or (takes == 1 and rule.whole != converter.whole):
+        raise rule.place.error(f"as: {rule.converter} does not take from: as it stands here")
+    fits = converter.makes in {*element.types, path} or (
+        converter.makes.endswith("[x]") and path.endswith(f".{converter.makes}")
+    )
+    if not fits:
+        wanted = " or ".join(element.types)
+        raise rule.place.error(f"as: {rule.converter} makes {converter.makes}, but {path} is {wanted}")
+
+
+def _known_path(path: Path2, place: Any) -> None:
+    if path.segment[0] != "Z" and not grammar.has_path(str(path)):
+        raise place.error(f"{path} is in no version of HL7 v2")
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _coded(elements: dict[tuple[str, ...], r4.Element], site: Site) -> Callable[[Rule], Any]:
+    """What a `codes:` rule is bound to: the look-up of the first component in its table."""
+
+    def for_rule(rule: Rule) -> Any:
+        kinds = elements[rule.target].types
+        kind = next(kind for kind in ("code", "Coding", "CodeableConcept") if kind in kinds)
+        return CONVERTERS[f"CWE-{kind}"].bind(site, (f"codes:{rule.codes}",))
+
+    return for_rule
+
+
+def _text_of(path: Path2, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], str]:
+    """What reads the text of a path from filled slots: one component, or a whole field with `^` between components."""
+    slot, number, component = slots.index((path.segment, False)), path.field, path.component
+    memo = _Memo(lambda raw: _text(raw, component))
+
+    def text(filled: Slots) -> str:
+        fields = filled[slot]
+        raw = fields[number] if len(fields) > number else ""
+        return memo[raw] if raw else ""
+
+    return text
+
+
+def _text(raw: str, component: int) -> str:
+    field = split_field(raw, STANDARD)
+    if not component:
+        return "^".join(one[0] for one in field[0]).rstrip("^")
+    part = field[0][component - 1] if len(field[0]) >= component else ()
+    return part[0] if part else ""
+
+
+class _Memo(dict[str, Any]):
+    """What a function makes of a text, kept for the last few thousand texts."""
+
+    def __init__(self, make: Callable[[str], Any]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: str) -> Any:
+        if len(self) >= MEMO_LIMIT:
+            self.clear()
+        made = self[text] = self._make(text)
+        return made
+
+
+def _identify(
+    segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]
+) -> Callable[[Slots], tuple[str, str] | None]:
+    identity = segment_map.identity
+    if identity.converter:
+        return _identify_by_converter(segment_map, site, slots)
+    system = f"{NAMING}/{site.code.lower()}-{_kebab(segment_map.resource)}"
+    parts = [[_text_of(path, slots) for path in alternatives] for alternatives in identity.paths]
+
+    def identify(filled: Slots) -> tuple[str, str] | None:
+        value = ""
+        for alternatives in parts:
+            for one in alternatives:
+                text = one(filled)
+                if text:
+                    value = f"{value}/{text}" if value else text
+                    break
+            if not value:
+                return None
+        return system, value
+
+    return identify
+
+
+def _identify_by_converter(
+    segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]
+) -> Callable[[Slots], tuple[str, str] | None]:
+    path, name = segment_map.identity.paths[0][0], segment_map.identity.converter
+    if name not in CONVERTERS:
+        raise segment_map.identity.place.error(f"as: there is no converter {name}{_nearest(name, CONVERTERS)}")
+    convert = CONVERTERS[name].bind(site, (str(path),))
+    slot, number = slots.index((path.segment, False)), path.field
+
+    def first(raw: str) -> tuple[str, str] | None:
+        made = without_doubt(convert(split_field(raw, STANDARD)[0])) if raw else None
+        return (made["system"], made["value"]) if made and made.get("value") else None
+
+    memo = _Memo(first)
+
+    def identify(filled: Slots) -> tuple[str, str] | None:
+        fields = filled[slot]
+        return memo[fields[number] if len(fields) > number else ""]
+
+    return identify
+
+
+def _event_time(
+    segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]
+) -> Callable[[Slots], str]:
+    texts = [_text_of(path, slots) for path in (*segment_map.order, HEADER_TIME)]
+    keys = _Memo(lambda text: order_key(text, site.timezone))
+
+    def event_time(filled: Slots) -> str:
+        for one in texts:
+            text = one(filled)
+            if text:
+                return keys[text]
+        return ""
+
+    return event_time
+
+
+def _kebab(name: str) -> str:
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")

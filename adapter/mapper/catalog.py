@@ -1,0 +1,143 @@
+"""The catalog: everything under mappings/, read, checked and compiled once at start.
+
+Same files, same catalog. A wrong file stops the start with its name and line (errors.MappingError).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from adapter.errors import MappingError
+from adapter.hl7v2 import grammar
+from adapter.mapper.binding import bind
+from adapter.mapper.compiled import Compiled
+from adapter.mapper.ledger import fields_read
+from adapter.mapper.plan import Plan, Reads, make_plan
+from adapter.mapper.rules import MessageMap, Path2, Place, SegmentMap, read_message_map, read_segment_map
+from adapter.mapper.sites import Site, Sites, load_sites, standard_site
+from adapter.mapper.yaml_lines import Lines, load
+
+MAPPED, KEPT, IGNORED = "mapped", "kept", "ignored"
+PLANS_KEPT = 4_000
+LONGEST_PLAN_KEPT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class SiteMaps:
+    """The segment maps of one site, compiled, with the plans worked out so far."""
+
+    site: Site
+    maps: Mapping[str, SegmentMap]
+    compiled: Mapping[str, Compiled]
+    ignored: Mapping[str, Reads]
+    plans: dict[tuple[str, str, tuple[str, ...]], Plan] = field(default_factory=dict)
+
+    def plan(self, message_map: MessageMap, version: str, names: tuple[str, ...]) -> Plan:
+        """The plan for this sequence of segment names; remembered while it is short."""
+        key = (message_map.structure, version, names)
+        plan = self.plans.get(key)
+        if plan is None:
+            shape = grammar.shape(message_map.structure, version, names)
+            slots = {name: compiled.slots for name, compiled in self.compiled.items()}
+            many = {
+                (one.map.resource, target): repeats
+                for one in self.compiled.values()
+                for target, repeats in one.repeats.items()
+            }
+            plan = make_plan(message_map, self.maps, shape, names, slots, many)
+            made = [(entry, self.compiled[entry.map]) for entry in plan.entries]
+            plan = replace(plan, reads=fields_read(made, names, self.ignored))
+            if len(names) <= LONGEST_PLAN_KEPT:
+                if len(self.plans) >= PLANS_KEPT:
+                    self.plans.clear()
+                self.plans[key] = plan
+        return plan
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All that the core knows about messages and hospitals."""
+
+    sites: Sites
+    standard: Site
+    messages: Mapping[str, MessageMap]
+    kept: frozenset[str]
+    ignored: frozenset[str]
+    site_maps: Mapping[str, SiteMaps]
+
+    def accepts(self, message_type: str, event: str) -> str | None:
+        """`mapped`, `kept` (stored, no map yet), `ignored`, or None where the message is to be refused."""
+        name = f"{message_type}^{event}"
+        if name in self.messages:
+            return MAPPED
+        if name in self.kept:
+            return KEPT
+        return IGNORED if name in self.ignored else None
+
+    def knows_type(self, message_type: str) -> bool:
+        """Whether any event of this message type is accepted (decides between condition 200 and 201)."""
+        names = (*self.messages, *self.kept, *self.ignored)
+        return any(name.partition("^")[0] == message_type for name in names)
+
+
+def load_catalog(mappings: Path) -> Catalog:
+    """Read and check everything under `mappings`.
+
+    Raises:
+        MappingError: the first thing that is wrong, with file and line.
+    """
+    sites, standard = load_sites(mappings), standard_site(mappings)
+    common = {file.stem: read_segment_map(file) for file in sorted((mappings / "segments").glob("*.yaml"))}
+    messages: dict[str, MessageMap] = {}
+    for file in sorted((mappings / "messages").glob("*.yaml")):
+        message_map = read_message_map(file)
+        for event in message_map.events:
+            if event in messages:
+                raise message_map.place.error(f"{event} is mapped twice, also in {messages[event].place.file.name}")
+            messages[event] = message_map
+        for part in message_map.parts:
+            if part.map not in common:
+                raise part.place.error(f"there is no mappings/segments/{part.map}.yaml")
+    kept, ignored = _events(mappings / "events.yaml", messages)
+    envelope = _envelope(mappings / "envelope.yaml")
+    site_maps = {site.code: _site_maps(site, common, envelope) for site in (*sites, standard)}
+    return Catalog(sites, standard, messages, kept, ignored, site_maps)
+
+
+def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[str, Reads]) -> SiteMaps:
+    own = {
+        file.stem: file
+        for file in sorted(site.folder.glob("*.yaml"))
+        if file.name != "site.yaml" and site.folder.name != "sites"
+    }
+    for name, file in own.items():
+        if name not in common:
+            raise MappingError(f"changes a map that is not in mappings/segments: {name}", file=file, line=1)
+    maps = {name: read_segment_map(own[name], base=base) if name in own else base for name, base in common.items()}
+    compiled = {name: bind(segment_map, site) for name, segment_map in maps.items()}
+    return SiteMaps(site, maps, compiled, envelope)
+
+
+def _events(file: Path, messages: Mapping[str, MessageMap]) -> tuple[frozenset[str], frozenset[str]]:
+    content = load(file)
+    found: dict[str, frozenset[str]] = {}
+    for key in ("kept", "ignored"):
+        rows = content.get(key) or Lines()
+        for event in rows:
+            if event in messages:
+                raise MappingError(f"{event} has a map already", file=file, line=rows.at[event])
+        found[key] = frozenset(rows)
+    return found["kept"], found["ignored"]
+
+
+def _envelope(file: Path) -> Mapping[str, Reads]:
+    """The fields that the envelope (intake and engine) reads, or that carry nothing, with a reason each."""
+    found: dict[str, dict[int, frozenset[int] | None]] = {}
+    for segment, fields in load(file).items():
+        for number, reason in fields.items():
+            place = Place(file, fields.at[number])
+            path = Path2(segment, int(number)) if str(number).isdecimal() else None
+            if path is None or not grammar.has_path(str(path)) or not reason:
+                raise place.error(f"{segment}-{number} is no field of HL7 v2, or has no reason")
+            found.setdefault(segment, {})[path.field] = None
+    return found

@@ -1,0 +1,173 @@
+"""CE, CWE, CNE, ID, IS: codes. v2-to-FHIR guide: CWE[CodeableConcept], CWE[Coding], CWE[code].
+
+The targets of the table come first, then the codes as sent; what is in no table is kept and doubted, never guessed.
+"""
+
+from typing import Any
+
+from adapter.hl7v2.message import Repetition
+from adapter.mapper.codes import CodeSystem, CodeTable, Coding
+from adapter.mapper.datatypes.converter import Bound, Converter, part
+from adapter.mapper.datatypes.cx import field_of
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.sites import Site
+
+TABLE = "codes:"
+TRIPLETS = ((1, 2, 3), (4, 5, 6), (10, 11, 12))
+READS = frozenset({1, 2, 3, 4, 5, 6, 9, 10, 11, 12})
+NO_ROW = ("103", "code is in no table of this site", "unmapped-code")
+NO_SYSTEM = ("103", "name of the coding system is in no table", "unknown-system")
+
+
+class Concepts:
+    """The codes of one field of one site.
+
+    `table` holds the rows for the field; `system` is what codes sent without CWE.3 belong to.
+    """
+
+    def __init__(self, site: Site, path: str) -> None:
+        """Take the tables for this v2 path."""
+        field = field_of(path)
+        self.site = site
+        self.table: CodeTable = site.table(field)
+        self.system: CodeSystem | None = site.code_systems.get(field)
+
+    def concept(self, repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        """A CodeableConcept: targets, codes as sent, text."""
+        targets: list[Coding] = []
+        sent: list[Coding] = []
+        settled = unknown = False
+        for at in TRIPLETS:
+            code, display, name = (part(repetition, number) for number in at)
+            if not (code or display):
+                continue
+            row = self.table.get(code) or self.table.get(display)
+            if row:
+                targets += row.targets
+                settled = True
+            system = self.site.system(name) if name else self.system if at[0] == 1 else None
+            unknown = unknown or bool(name and system is None)
+            settled = settled or bool(system and not system.local)
+            if code and (system or name or display):
+                sent.append(_coding(system, code, display or (row.display if row else "")))
+        made = _joined(targets, sent, _text(repetition, spoken=not sent))
+        if made is None or settled:
+            return made
+        if self.table:
+            return Doubt(made, *NO_ROW)
+        return Doubt(made, *NO_SYSTEM) if unknown else made
+
+    def coding(self, repetition: Repetition) -> Coding | Doubt | None:
+        """The first coding that `concept` gives."""
+        made = self.concept(repetition)
+        first = next(iter(codings_of(made)), None)
+        return Doubt(first, made.code, made.text, made.kind) if isinstance(made, Doubt) else first
+
+    def code(self, repetition: Repetition) -> str | Doubt | None:
+        """The code alone, where FHIR names the system itself."""
+        made = self.coding(repetition)
+        if isinstance(made, Doubt):
+            return Doubt(None, made.code, made.text, made.kind)
+        return made["code"] if made else part(repetition, 1) or None
+
+
+class TableCodes:
+    """A rule with `codes:`: only what the named table says is written."""
+
+    def __init__(self, site: Site, name: str) -> None:
+        """Take the table of this name."""
+        self.table: CodeTable = site.table(name)
+        self.doubt = Doubt(None, "103", f"code is not in table {name}", "unmapped-code")
+
+    def targets(self, repetition: Repetition) -> tuple[Coding, ...] | None:
+        """The targets of the first component; None where the table has no such row."""
+        row = self.table.get(part(repetition, 1)) or self.table.get(part(repetition, 2))
+        return None if row is None else row.targets
+
+    def concept(self, repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        """A CodeableConcept; the text as sent where the table has no such row."""
+        text = part(repetition, 2) or part(repetition, 1)
+        found = self.targets(repetition)
+        if found is None:
+            return Doubt({"text": text}, self.doubt.code, self.doubt.text, self.doubt.kind) if text else None
+        return {"coding": list(found)} if found else None
+
+    def spoken_concept(self, repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        """As `concept`, with what was sent as text where it is not the target code itself (an arrow for high)."""
+        made, sent = self.concept(repetition), part(repetition, 1)
+        if not isinstance(made, dict) or any(coding["code"] == sent for coding in made["coding"]):
+            return made
+        return {**made, "text": part(repetition, 2) or sent}
+
+    def coding(self, repetition: Repetition) -> Coding | Doubt | None:
+        """The first target."""
+        if not (part(repetition, 1) or part(repetition, 2)):
+            return None
+        found = self.targets(repetition)
+        if found is None:
+            return self.doubt
+        return found[0] if found else None
+
+    def code(self, repetition: Repetition) -> str | Doubt | None:
+        """The code of the first target."""
+        made = self.coding(repetition)
+        return made["code"] if isinstance(made, dict) else made
+
+
+def codings_of(made: dict[str, Any] | Doubt | None) -> list[Coding]:
+    """The codings of what `concept` gives."""
+    concept: dict[str, Any] = without_doubt(made) or {}
+    return concept.get("coding", [])
+
+
+def codes(site: Site, path: str) -> Concepts | TableCodes:
+    """What reads a path: `codes:<table>` for a named table, else the site's own rows for the field."""
+    return TableCodes(site, path.removeprefix(TABLE)) if path.startswith(TABLE) else Concepts(site, path)
+
+
+def _coding(system: CodeSystem | None, code: str, display: str) -> Coding:
+    made: Coding = {"system": system.uri} if system else {}
+    made["code"] = " ".join(code.split())
+    if display:
+        made["display"] = display
+    return made
+
+
+def _text(repetition: Repetition, *, spoken: bool) -> str:
+    """CWE.9, else, where no code was sent, the words that were."""
+    order = (9, 2, 1, 5) if spoken else (9,)
+    return next((text for number in order if (text := part(repetition, number))), "")
+
+
+def _joined(targets: list[Coding], sent: list[Coding], text: str) -> dict[str, Any] | None:
+    codings: dict[tuple[str, str], Coding] = {}
+    for coding in (*targets, *sent):
+        codings.setdefault((coding.get("system", ""), coding["code"]), coding)
+    made: dict[str, Any] = {"coding": list(codings.values())} if codings else {}
+    if text:
+        made["text"] = text
+    return made or None
+
+
+def _bind_concept(site: Site, paths: tuple[str, ...]) -> Bound:
+    return codes(site, paths[0]).concept
+
+
+def _bind_coding(site: Site, paths: tuple[str, ...]) -> Bound:
+    return codes(site, paths[0]).coding
+
+
+def _bind_code(site: Site, paths: tuple[str, ...]) -> Bound:
+    return codes(site, paths[0]).code
+
+
+def _bind_interpretation(site: Site, _paths: tuple[str, ...]) -> Bound:
+    return TableCodes(site, "0078-interpretation").spoken_concept
+
+
+CONVERTERS = (
+    Converter("CWE-CodeableConcept", "CodeableConcept", _bind_concept, reads=READS),
+    Converter("CWE-Coding", "Coding", _bind_coding, reads=READS),
+    Converter("CWE-code", "code", _bind_code, reads=READS),
+    Converter("CWE-interpretation", "CodeableConcept", _bind_interpretation, reads=frozenset({1, 2})),
+)

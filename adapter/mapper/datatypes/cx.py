@@ -1,0 +1,107 @@
+"""CX, EI, EIP: identifiers. v2-to-FHIR guide: CX[Identifier], EI[Identifier-System], EIP[Identifier-...].
+
+Which system an identifier belongs to stands in identifiers.csv, by field, authority and type.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from adapter.hl7v2.message import Repetition
+from adapter.mapper.codes import CANONICAL
+from adapter.mapper.datatypes.converter import Bound, Converter, part
+from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.identity import CHECKS, IdentifierRow, IdentifierTable
+from adapter.mapper.sites import Site
+
+UNKNOWN = f"{CANONICAL}/NamingSystem/unknown"
+UNCHECKED = "-unchecked"
+
+
+def field_of(path: str) -> str:
+    """`PID-3.1` → `PID-3`."""
+    return path.partition(".")[0]
+
+
+def identifier(
+    table: IdentifierTable, value: str, *, authorities: Sequence[str] = (), type_code: str = ""
+) -> dict[str, Any] | Doubt | None:
+    """An Identifier by the rows of a table.
+
+    An authority that no row knows gives a system of its own (its OID, or one under `unknown`), so that such numbers
+    never match those of a hospital.
+    """
+    if not value:
+        return None
+    row = table.find(value, authorities=[name for name in authorities if name], type_code=type_code)
+    if row is None:
+        made = {"system": _unknown_system(authorities), "value": value}
+        return Doubt(made, "103", "assigning authority or type is not in identifiers.csv", "unknown-authority")
+    problem = CHECKS[row.check](value) if row.check else None
+    made = _by_row(row, value)
+    if problem:
+        # D7: kept and flagged, but under a system by which nothing is matched
+        made["system"] += UNCHECKED
+        return Doubt(made, "102", f"resident identity number {problem}", "identity-number")
+    return made
+
+
+def _by_row(row: IdentifierRow, value: str) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if row.use:
+        made["use"] = row.use
+    if row.type_coding:
+        made["type"] = {"coding": [row.type_coding]}
+    made |= {"system": row.system, "value": value}
+    if row.assigner:
+        made["assigner"] = {"reference": row.assigner}
+    return made
+
+
+def _unknown_system(authorities: Sequence[str]) -> str:
+    for name in authorities:
+        if name.replace(".", "").isdecimal() and "." in name:
+            return f"urn:oid:{name}"
+    name = next((name for name in authorities if name), "")
+    return f"{UNKNOWN}-{name}" if name.replace("-", "").isalnum() and name.isascii() else UNKNOWN
+
+
+def _bind_cx(site: Site, paths: tuple[str, ...]) -> Bound:
+    table = site.identifiers.of_field(field_of(paths[0]))
+
+    def cx_identifier(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        authorities = (part(repetition, 4), part(repetition, 4, 2))
+        return identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
+
+    return cx_identifier
+
+
+def _entity(table: IdentifierTable, parts: Sequence[str]) -> dict[str, Any] | Doubt | None:
+    return identifier(table, parts[0], authorities=parts[1:3])
+
+
+def _bind_ei(site: Site, paths: tuple[str, ...]) -> Bound:
+    table = site.identifiers.of_field(field_of(paths[0]))
+
+    def ei_identifier(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        # a rule may name one component that holds an EI in its subcomponents (SPM-2.2)
+        deep = len(repetition[0]) > 1
+        return _entity(table, [part(repetition, 1, at) if deep else part(repetition, at) for at in (1, 2, 3)])
+
+    return ei_identifier
+
+
+def _bind_eip(site: Site, paths: tuple[str, ...]) -> Bound:
+    table = site.identifiers.of_field(field_of(paths[0]))
+
+    def eip_identifier(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        placer, filler = ([part(repetition, number, at) for at in (1, 2, 3)] for number in (1, 2))
+        return _entity(table, filler if filler[0] else placer)
+
+    return eip_identifier
+
+
+CONVERTERS = (
+    Converter("CX-Identifier", "Identifier", _bind_cx, reads=frozenset({1, 4, 5})),
+    Converter("EI-Identifier", "Identifier", _bind_ei, reads=frozenset({1, 2, 3})),
+    Converter("EIP-Identifier", "Identifier", _bind_eip, reads=frozenset({1, 2})),
+)

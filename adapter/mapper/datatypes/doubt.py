@@ -1,0 +1,26 @@
+"""What a converter says when it is not sure."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A value (or None) with an issue.
+
+    Args:
+        value: what is written all the same; None for nothing.
+        code: HL7 table 0357 (101 missing, 102 data type error, 103 table value not found).
+        text: for people; never holds a value of the message.
+        kind: short name that issues are counted by, such as `unmapped-code`.
+    """
+
+    value: Any
+    code: str
+    text: str
+    kind: str
+
+
+def without_doubt(made: Any) -> Any:
+    """The value alone."""
+    return made.value if isinstance(made, Doubt) else made

@@ -1,0 +1,86 @@
+"""DT, TM, TS, DTM, DR: dates and times. v2-to-FHIR guide: DTM[dateTime], DR[Period]; rules in mapper/times.py."""
+
+from datetime import tzinfo
+
+from adapter.hl7v2.message import Field, Repetition
+from adapter.mapper import times
+from adapter.mapper.datatypes.converter import Bound, Converter, first, part
+from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.sites import Site
+
+IMPOSSIBLE = Doubt(None, "102", "is no date that the calendar has", "impossible-date")
+NO_TIME_OF_DAY = Doubt(None, "102", "has no time of day, which an instant needs", "impossible-date")
+HOURS_ALONE = "has hours without minutes, which FHIR cannot say: the date is kept"
+FULL = len("2018-05-09T00:00:00+08:00")
+
+
+def _bind_date(_site: Site, _paths: tuple[str, ...]) -> Bound:
+    def dtm_date(repetition: Repetition) -> str | Doubt | None:
+        text = part(repetition, 1)
+        return (times.fhir_date(text) or IMPOSSIBLE) if text else None
+
+    return dtm_date
+
+
+def bind_datetime(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
+    """DTM to dateTime in the zone of the site."""
+    zone = site.timezone
+
+    def dtm_datetime(repetition: Repetition) -> str | Doubt | None:
+        text = part(repetition, 1)
+        if not text:
+            return None
+        made = times.fhir_datetime(text, zone)
+        if made is None:
+            return IMPOSSIBLE
+        return Doubt(made, "102", HOURS_ALONE, "precision-lost") if times.whole_hours(text) else made
+
+    return dtm_datetime
+
+
+def _bind_instant(site: Site, _paths: tuple[str, ...]) -> Bound:
+    zone = site.timezone
+
+    def dtm_instant(repetition: Repetition) -> str | Doubt | None:
+        text = part(repetition, 1)
+        if not text:
+            return None
+        made = times.fhir_datetime(text, zone)
+        if made is None:
+            return IMPOSSIBLE
+        return made if "T" in made else NO_TIME_OF_DAY
+
+    return dtm_instant
+
+
+def _bind_period(site: Site, _paths: tuple[str, ...]) -> Bound:
+    zone = site.timezone
+
+    def dr_period(start: Field, end: Field) -> dict[str, str] | Doubt | None:
+        texts = {"start": first(start), "end": first(end)}
+        made = {name: times.fhir_datetime(text, zone) for name, text in texts.items() if text}
+        period = {name: text for name, text in made.items() if text}
+        if len(period) < len(made):
+            return Doubt(period or None, IMPOSSIBLE.code, IMPOSSIBLE.text, IMPOSSIBLE.kind)
+        if len(period) == 2 and _backwards(texts, period, zone):
+            # FHIR per-1 refuses such a period; the start is the half that other facts hang on (E32)
+            return Doubt({"start": period["start"]}, "102", "ends before it starts: end left out", "end-before-start")
+        return period or None
+
+    return dr_period
+
+
+def _backwards(texts: dict[str, str], period: dict[str, str], zone: tzinfo) -> bool:
+    """Whether the end is before the start, as far as both are known."""
+    length = min(len(period["start"]), len(period["end"]))
+    if length < FULL:
+        return period["end"][:length] < period["start"][:length]
+    return times.order_key(texts["end"], zone) < times.order_key(texts["start"], zone)
+
+
+CONVERTERS = (
+    Converter("DTM-date", "date", _bind_date, reads=frozenset({1})),
+    Converter("DTM-dateTime", "dateTime", bind_datetime, reads=frozenset({1})),
+    Converter("DTM-instant", "instant", _bind_instant, reads=frozenset({1})),
+    Converter("DR-Period", "Period", _bind_period, sources=2, reads=frozenset({1})),
+)

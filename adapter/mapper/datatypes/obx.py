@@ -1,0 +1,203 @@
+"""OBX: values of observations. v2-to-FHIR guide: OBX[Observation], SN[Quantity].
+
+What OBX-2, OBX-6 and OBX-3 say together is worked out once per combination; a value then costs little more than
+its own parsing.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from adapter.hl7v2.message import Field, Segment
+from adapter.mapper import times
+from adapter.mapper.codes import CANONICAL, LOINC, TLI_LAB
+from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, part
+from adapter.mapper.datatypes.cwe import Concepts, codings_of
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.dtm import IMPOSSIBLE, bind_datetime
+from adapter.mapper.datatypes.nm import decimal_of, measured
+from adapter.mapper.datatypes.quantity import Scale, quantity, scale
+from adapter.mapper.datatypes.sn import structured
+from adapter.mapper.sites import Site
+
+Reader = Callable[[Field], Any]
+
+DOSE_NORMALISED = f"{CANONICAL}/StructureDefinition/tli-dose-normalised"
+DOSES = frozenset({"DOSE-BSA", "DOSE-KG"})
+ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
+TEXTS = frozenset({"ST", "TX", "FT", "ID", "IS"})
+CODED = frozenset({"CE", "CWE", "CNE", "CF"})
+MOMENTS = frozenset({"DT", "TS", "DTM"})
+DOCUMENTS = frozenset({"ED", "RP"})
+COMPOSITE = "AD AUI CK CN CP CQ CX DLN DR EI ERL HD JCC MA MO NA NR PN PPN SPS TN XAD XCN XON XPN XTN"
+OTHERS = frozenset(COMPOSITE.split(" "))
+"""Types of HL7 table 0125 that have no form of their own here: they become text."""
+
+NOT_NUMERIC = ("102", "is declared as a number and is none: kept as text", "not-a-number")
+SPELLING = ("102", "number is not written as HL7 says: read, and kept as sent", "number-spelling")
+NO_TYPE = ("101", "value without a value type (OBX-2): kept as text", "missing-value-type")
+UNKNOWN_TYPE = ("103", "value type is not in HL7 table 0125: kept as text", "unknown-value-type")
+NOT_HERE = Doubt(None, "102", "a document is no value of an Observation", "not-converted")
+
+
+def targets(concepts: Concepts, code: Field) -> list[str]:
+    """LOINC and tli-lab codes of OBX-3."""
+    codings = codings_of(concepts.concept(code[0])) if code else []
+    return [coding["code"] for coding in codings if coding.get("system") in {LOINC, TLI_LAB}]
+
+
+def _bind_value(site: Site, _paths: tuple[str, ...]) -> Bound:
+    codes, answers = Concepts(site, "OBX-3"), Concepts(site, "OBX-5")
+
+    @lru_cache(maxsize=4096)
+    def reader(kind: Field, unit: Field, code: Field) -> Reader:
+        declared = first(kind)
+        row = codes.table.get(first(code)) or codes.table.get(first(code, 4))
+        if declared == "NM" or (declared in TEXTS and row and row.value_type == "NM"):
+            return _numbers(scale(site, unit, targets(codes, code)), strict=declared == "NM")
+        if declared == "SN":
+            return structured(scale(site, unit, targets(codes, code)))
+        if declared in CODED:
+            return _coded(answers)
+        if declared in MOMENTS or declared == "TM":
+            return _moments(site) if declared in MOMENTS else _time
+        if declared in DOCUMENTS:
+            return lambda _value: NOT_HERE
+        return _texts(_doubt_of_type(declared))
+
+    def obx_value(value: Field, kind: Field, unit: Field, code: Field) -> dict[str, Any] | Doubt | None:
+        return reader(kind, unit, code)(value) if value else None
+
+    return obx_value
+
+
+def _doubt_of_type(declared: str) -> tuple[str, str, str] | None:
+    if declared in TEXTS or declared in OTHERS:
+        return None
+    return UNKNOWN_TYPE if declared else NO_TYPE
+
+
+def _numbers(by: Scale, *, strict: bool) -> Reader:
+    unit, simple = by.unit, by.factor is None and by.doubt is None
+
+    def number(value: Field) -> Any:
+        text = value[0][0][0]
+        if simple and len(value) == 1 and len(value[0]) == 1 and text.isascii() and text.replace(".", "", 1).isdigit():
+            return {"valueQuantity": {"value": decimal_of(text), **unit}}
+        return _number(lines(value).strip(), by, strict=strict)
+
+    return number
+
+
+def _number(text: str, by: Scale, *, strict: bool) -> Any:
+    if not text:
+        return None
+    number = measured(text)
+    if number is None:
+        return Doubt({"valueString": text}, *NOT_NUMERIC)
+    odd = number.tidied or (strict and not number.plain)
+    made = {"valueQuantity": quantity(number, by, as_sent=text if odd or by.factor is not None else "")}
+    doubt = by.doubt or (SPELLING if odd else None)
+    return Doubt(made, *doubt) if doubt else made
+
+
+def _texts(doubt: tuple[str, str, str] | None) -> Reader:
+    def text(value: Field) -> Any:
+        made = {"valueString": found} if (found := lines(value)) else None
+        return Doubt(made, *doubt) if doubt and made else made
+
+    return text
+
+
+def _coded(answers: Concepts) -> Reader:
+    def coded(value: Field) -> Any:
+        made = answers.concept(value[0])
+        concept = without_doubt(made)
+        if not concept:
+            return made
+        answer = {"valueCodeableConcept": concept}
+        if isinstance(made, Doubt):
+            return Doubt(answer, made.code, made.text, made.kind)
+        if len(value) > 1:
+            return Doubt(answer, "102", "only the first repetition fits the FHIR element", "repetition-left-out")
+        return answer
+
+    return coded
+
+
+def _moments(site: Site) -> Reader:
+    convert = bind_datetime(site)
+
+    def moment(value: Field) -> Any:
+        made = convert(value[0])
+        found = without_doubt(made)
+        answer = {"valueDateTime": found} if found else None
+        return Doubt(answer, made.code, made.text, made.kind) if isinstance(made, Doubt) else answer
+
+    return moment
+
+
+def _time(value: Field) -> Any:
+    text = first(value)
+    if not text:
+        return None
+    made = times.fhir_time(text)
+    return {"valueTime": made} if made else IMPOSSIBLE
+
+
+def _absent(code: str, display: str) -> dict[str, Any]:
+    return {"coding": [{"system": ABSENT, "code": code, "display": display}]}
+
+
+ABSENT_BY_STATUS = {
+    "X": _absent("not-performed", "Not Performed"),
+    "N": _absent("not-asked", "Not Asked"),
+    **dict.fromkeys("IOPRS", _absent("temp-unknown", "Temporarily Unknown")),
+}
+ABSENT_UNKNOWN = _absent("unknown", "Unknown")
+NO_VALUE = ("101", "final result without a value", "missing-value")
+
+
+def _bind_absent(_site: Site, _paths: tuple[str, ...]) -> Bound:
+    """v2-to-FHIR guide: table 0085, X; FHIR R4 value set data-absent-reason."""
+
+    def data_absent_reason(value: Field, status: Field) -> dict[str, Any] | Doubt | None:
+        if lines(value).strip():
+            return None
+        code = first(status)
+        made = ABSENT_BY_STATUS.get(code, ABSENT_UNKNOWN)
+        return Doubt(made, *NO_VALUE) if made is ABSENT_UNKNOWN and code not in {"D", "W"} else made
+
+    return data_absent_reason
+
+
+def _bind_dose_normalised(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """The dose per m2 or kg among the OBX of an administration, as an Extension."""
+    table = Concepts(site, "OBX-3").table
+    marked = {code for code, row in table.items() if any(target["code"] in DOSES for target in row.targets)}
+
+    @lru_cache(maxsize=256)
+    def scale_of(unit: Field) -> Scale:
+        return scale(site, unit)
+
+    def dose_normalised(segments: tuple[Segment, ...]) -> dict[str, Any] | Doubt | None:
+        for segment in segments:
+            field = segment.field(3)
+            if not field or part(field[0], 1) not in marked:
+                continue
+            text, by = first(segment.field(5)), scale_of(segment.field(6))
+            number = measured(text)
+            if number is None:
+                return Doubt(None, *NOT_NUMERIC)
+            made = {"url": DOSE_NORMALISED, "valueQuantity": quantity(number, by)}
+            return Doubt(made, *by.doubt) if by.doubt else made
+        return None
+
+    return dose_normalised
+
+
+CONVERTERS = (
+    Converter("OBX-value", "value[x]", _bind_value, sources=4),
+    Converter("OBX-dataAbsentReason", "CodeableConcept", _bind_absent, sources=2),
+    Converter("OBX-doseNormalised", "Extension", _bind_dose_normalised, sources=0, fields=(3, 5, 6)),
+)

@@ -1,0 +1,87 @@
+"""References that identifiers make: a person's other records, the organization of a hospital; and effective[x]."""
+
+from typing import Any
+
+from adapter.hl7v2.message import Field, Repetition
+from adapter.mapper.datatypes.converter import Bound, Converter, part
+from adapter.mapper.datatypes.cx import field_of, identifier
+from adapter.mapper.datatypes.doubt import without_doubt
+from adapter.mapper.datatypes.dtm import CONVERTERS as TIMES
+from adapter.mapper.ids import resource_id
+from adapter.mapper.sites import Site
+
+SAME_PERSON = frozenset({"MR", "ANON", "DR"})
+"""Types of HL7 table 0203 whose number names one record of a person; the resident number (NI) never does."""
+
+
+def _bind_link(site: Site, paths: tuple[str, ...]) -> Bound:
+    tables = [site.identifiers.of_field(field_of(path)) for path in paths]
+
+    def cx_patient_link(*fields: Field) -> list[dict[str, Any]] | None:
+        links: list[dict[str, Any]] = []
+        own = ""
+        for table, field in zip(tables, fields, strict=True):
+            for repetition in field:
+                authorities = (part(repetition, 4), part(repetition, 4, 2))
+                made = without_doubt(
+                    identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
+                )
+                if not made:
+                    continue
+                record = resource_id("Patient", made["system"], made["value"])
+                own = own or record
+                if record != own and _type_code(made) in SAME_PERSON:
+                    other = {"reference": f"Patient/{record}", "identifier": made}
+                    links.append({"other": other, "type": "seealso"})
+        return links or None
+
+    return cx_patient_link
+
+
+def _type_code(made: dict[str, Any]) -> str:
+    return made["type"]["coding"][0]["code"] if "type" in made else ""
+
+
+def _bind_hospital(site: Site, _paths: tuple[str, ...]) -> Bound:
+    reference = {"reference": site.organization}
+
+    def hd_organization(_repetition: Repetition) -> dict[str, str]:
+        return reference
+
+    return hd_organization
+
+
+def _bind_organization(site: Site, _paths: tuple[str, ...]) -> Bound:
+    table = site.table("organization")
+
+    def cwe_organization(repetition: Repetition) -> dict[str, str] | None:
+        row = table.get(part(repetition, 1))
+        return {"reference": f"Organization/{row.targets[0]['code']}"} if row and row.targets else None
+
+    return cwe_organization
+
+
+def _bind_effective(site: Site, paths: tuple[str, ...]) -> Bound:
+    by_name = {converter.name: converter for converter in TIMES}
+    moment = by_name["DTM-dateTime"].bind(site, paths[:1])
+    period = by_name["DR-Period"].bind(site, paths)
+
+    def dtm_dtm_effective(start: Field, end: Field) -> Any:
+        """One time is a dateTime, two are a Period (FHIR effective[x])."""
+        if start and not end:
+            made, name = moment(start[0]), "effectiveDateTime"
+        else:
+            made, name = period(start, end), "effectivePeriod"
+        value = without_doubt(made)
+        written = {name: value} if value else None
+        return written if made is value else type(made)(written, made.code, made.text, made.kind)
+
+    return dtm_dtm_effective
+
+
+CONVERTERS = (
+    Converter("CX-PatientLink", "Patient.link", _bind_link, sources=-1, whole=True, reads=frozenset({1, 4, 5})),
+    Converter("HD-Organization", "Reference", _bind_hospital, reads=frozenset({1})),
+    Converter("CWE-Organization", "Reference", _bind_organization, reads=frozenset({1})),
+    Converter("DTM-DTM-effective", "effective[x]", _bind_effective, sources=2, reads=frozenset({1})),
+)

@@ -1,0 +1,34 @@
+"""ST, TX, FT, ID: texts and yes/no."""
+
+from adapter.hl7v2.message import Repetition
+from adapter.mapper.datatypes.converter import Bound, Converter, part, plain, whole_text
+from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.sites import Site
+
+YES_NO = "0136-yes-no"
+
+
+def st_string(repetition: Repetition) -> str | None:
+    """ST, TX or FT to string or markdown."""
+    return whole_text(repetition).strip() or None
+
+
+def _bind_boolean(site: Site, _paths: tuple[str, ...]) -> Bound:
+    table = site.table(YES_NO)
+    values = {code: concept.targets[0]["code"] == "true" for code, concept in table.items() if concept.targets}
+
+    def id_boolean(repetition: Repetition) -> bool | Doubt | None:
+        code = part(repetition, 1)
+        if not code:
+            return None
+        found = values.get(code)
+        return Doubt(None, "103", "is neither yes nor no (HL7 table 0136)", "unmapped-code") if found is None else found
+
+    return id_boolean
+
+
+CONVERTERS = (
+    Converter("ST-string", "string", plain(st_string)),
+    Converter("ST-markdown", "markdown", plain(st_string)),
+    Converter("ID-boolean", "boolean", _bind_boolean, reads=frozenset({1})),
+)

@@ -1,0 +1,226 @@
+"""The engine: the segments of one message and a plan give resources, issues and the ledger. Pure.
+
+Ids come first (a resource may refer to any other of its message), then each resource is built by its compiled
+map; what a map cannot say is in a named converter, never here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapter.errors import NoIdentity
+from adapter.hl7v2.message import Message, Segment
+from adapter.mapper.compiled import CLEARED, Compiled
+from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.ids import resource_id
+from adapter.mapper.ledger import Ledger, Used
+from adapter.mapper.plan import Entry, Plan, Reads
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """One resource as one message states it.
+
+    `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only
+    adds what is not yet known; `defaults` are elements that nobody stated; `cleared` were sent as HL7 null.
+    """
+
+    resource: dict[str, Any]
+    order: str
+    fill: bool
+    defaults: tuple[str, ...]
+    cleared: tuple[str, ...]
+    map: str
+    patient_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """Something that a person should know; `text` never holds a value of the message."""
+
+    severity: str
+    code: str
+    path: str
+    text: str
+    rule: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the engine gives back."""
+
+    resources: tuple[Mapped, ...]
+    issues: tuple[Issue, ...]
+    ledger: Ledger
+
+
+def map_message(
+    message: Message,
+    segments: tuple[Segment, ...],
+    plan: Plan,
+    maps: Mapping[str, Compiled],
+    *,
+    ignored: Mapping[str, Reads],
+) -> Outcome:
+    """Follow the plan.
+
+    Args:
+        message: as parsed (for lineage).
+        segments: those to map, in standard delimiters, after the site's fixes.
+        plan: what to make, for exactly this sequence of segment names.
+        maps: the compiled segment maps of the site.
+        ignored: per segment name the fields that are left out on purpose (for the ledger).
+
+    Raises:
+        NoIdentity: the patient of the message has no identifier.
+    """
+    run = _Run(segments, plan, maps)
+    resources: list[Mapped] = []
+    used: list[Used] = []
+    for number, entry in enumerate(plan.entries):
+        made = run.build(number, entry)
+        if made:
+            resources.append(made)
+            resources += _linked_patients(made)
+            used.append(Used(entry, maps[entry.map], f"{entry.resource}/{made.resource['id']}"))
+    return Outcome(tuple(resources), tuple(run.issues), Ledger(message, segments, plan, tuple(used), ignored))
+
+
+class _Run:
+    """One conversion under way: slots filled, ids known, issues collected."""
+
+    def __init__(self, segments: Sequence[Segment], plan: Plan, maps: Mapping[str, Compiled]) -> None:
+        self.segments, self.plan, self.maps = segments, plan, maps
+        self.issues: list[Issue] = []
+        self._occurrences: list[int] | None = None
+        fields = [segment.fields for segment in segments]
+        self.slots: list[list[Any]] = [
+            [
+                () if at is None else fields[at] if at.__class__ is int else tuple(segments[i] for i in at)  # type: ignore[index, union-attr]
+                for at in entry.slots
+            ]
+            for entry in plan.entries
+        ]
+        self.identifiers = self._identifiers()
+        self.ids = [
+            resource_id(entry.resource, *identifier) if identifier else None
+            for entry, identifier in zip(plan.entries, self.identifiers, strict=True)
+        ]
+        self.references = [
+            {"reference": f"{entry.resource}/{one}"} if one else None
+            for entry, one in zip(plan.entries, self.ids, strict=True)
+        ]
+
+    def _identifiers(self) -> list[tuple[str, str] | None]:
+        found: list[tuple[str, str] | None] = []
+        seen: dict[tuple[str, tuple[str, str]], int] = {}
+        for entry, slots in zip(self.plan.entries, self.slots, strict=True):
+            compiled = self.maps[entry.map]
+            identifier = compiled.identify(slots)
+            if identifier and entry.owner is not None:
+                owner = found[entry.owner]
+                identifier = (identifier[0], f"{owner[1]}/{identifier[1]}") if owner else None
+            if identifier and compiled.map.numbered:
+                key = (entry.resource, identifier)
+                seen[key] = times = seen.get(key, 0) + 1
+                if times > 1:
+                    identifier = (identifier[0], f"{identifier[1]}#{times}")
+            found.append(identifier)
+        return found
+
+    def build(self, number: int, entry: Entry) -> Mapped | None:
+        """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
+        compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
+        if resource_id_ is None:
+            self._no_identity(entry)
+            return None
+        out: dict[str, Any] = {"resourceType": entry.resource, "id": resource_id_}
+        if compiled.names_identifier:
+            system, value = self.identifiers[number] or ("", "")
+            out["identifier"] = [{"system": system, "value": value}]
+        doubts: list[tuple[int, Doubt]] = []
+        compiled.build(slots, out, doubts)
+        self._refer(entry, out)
+        defaults: tuple[str, ...] = ()
+        for element, value in compiled.defaults:
+            if element not in out:
+                out[element] = value
+                defaults += (element,)
+        if not self._complete(entry, compiled, out):
+            return None
+        cleared: tuple[str, ...] = ()
+        if doubts:
+            cleared = self._doubts(entry, compiled, doubts)
+        patient = self.ids[entry.patient] if entry.patient is not None else None
+        return Mapped(out, compiled.event_time(slots), entry.fill, defaults, cleared, entry.map, patient)
+
+    def _refer(self, entry: Entry, out: dict[str, Any]) -> None:
+        for reference in entry.references:
+            if reference.many:
+                found = [made for target in reference.entries if (made := self.references[target])]
+                if found:
+                    out[reference.element] = found
+            elif made := self.references[reference.entries[0]]:
+                out[reference.element] = made
+
+    def _complete(self, entry: Entry, compiled: Compiled, out: Mapping[str, Any]) -> bool:
+        for names in compiled.required:
+            if names[0] not in out and not any(name in out for name in names):
+                text = f"{entry.resource} not made: FHIR requires {names[0]}"
+                self._issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete")
+                return False
+        return True
+
+    def _no_identity(self, entry: Entry) -> None:
+        if entry.resource == "Patient":
+            raise NoIdentity(f"{self._at(entry, 0)} names no patient identifier")
+        self._issue("warning", "101", self._at(entry, 0), f"{entry.resource} has no identifier", entry.map, "identity")
+
+    def _doubts(self, entry: Entry, compiled: Compiled, doubts: Sequence[tuple[int, Doubt]]) -> tuple[str, ...]:
+        cleared: list[str] = []
+        for number, doubt in doubts:
+            rule = compiled.map.rules[number]
+            if doubt is CLEARED:
+                cleared.append(rule.target[0])
+                continue
+            source = rule.sources[0]
+            slot = compiled.slots.index((source.segment, not source.field))
+            path = f"{self._at(entry, slot)}{str(source)[3:]}"
+            self._issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind)
+        return tuple(cleared)
+
+    def _at(self, entry: Entry, slot: int) -> str:
+        """The segment of a slot with its occurrence: `OBX[3]`."""
+        at = entry.slots[slot]
+        index = at[0] if isinstance(at, tuple) else at
+        if index is None:
+            return self.maps[entry.map].slots[slot][0]
+        if self._occurrences is None:
+            counts: dict[str, int] = {}
+            self._occurrences = []
+            for segment in self.segments:
+                counts[segment.name] = counts.get(segment.name, 0) + 1
+                self._occurrences.append(counts[segment.name])
+        occurrence = self._occurrences[index]
+        return self.segments[index].name + (f"[{occurrence}]" if occurrence > 1 else "")
+
+    def _issue(self, severity: str, code: str, path: str, text: str, rule: str, kind: str) -> None:  # noqa: PLR0913
+        self.issues.append(Issue(severity, code, path, text, rule, kind))
+
+
+def _linked_patients(mapped: Mapped) -> list[Mapped]:
+    """A Patient that is named only by a link exists too, with the identifier that names it."""
+    if mapped.resource["resourceType"] != "Patient":
+        return []
+    return [
+        Mapped(
+            {"resourceType": "Patient", "id": other["reference"].partition("/")[2], "identifier": [other["identifier"]]},
+            mapped.order,
+            fill=True,
+            defaults=(),
+            cleared=(),
+            map=mapped.map,
+            patient_id=other["reference"].partition("/")[2],
+        )
+        for other in (link["other"] for link in mapped.resource.get("link", ()))
+    ]

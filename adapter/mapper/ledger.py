@@ -1,0 +1,138 @@
+"""What a conversion used and what it left: computed from the plan when somebody asks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from adapter.hl7v2.message import NULL, Message, Segment, split_field
+from adapter.hl7v2.parse import byte_span
+from adapter.mapper.compiled import STANDARD, Compiled
+from adapter.mapper.plan import Entry, Plan, Reads
+from adapter.mapper.rules import Path2, Rule
+
+_NONE: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A populated field, or component, that no rule read."""
+
+    segment: str
+    position: int
+    field: int
+    component: int = 0
+
+    @property
+    def path(self) -> str:
+        """Without the occurrence, as it is counted: `PV1-10`, `PID-5.7`."""
+        return str(Path2(self.segment, self.field, self.component))
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """One FHIR element and where it came from; `span` is the place in the message's bytes."""
+
+    resource: str
+    element: str
+    path: str
+    position: int
+    rule: str
+    span: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """A resource that was made: its plan entry, its map, its reference `Type/id`."""
+
+    entry: Entry
+    compiled: Compiled
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The account of one conversion. `segments` are those that were mapped, after the site's fixes."""
+
+    message: Message
+    segments: Sequence[Segment]
+    plan: Plan
+    used: tuple[Used, ...]
+    ignored: Mapping[str, Reads]
+
+    def unmapped(self) -> tuple[Unread, ...]:
+        """Every populated field that no rule read and no map names as ignored, in message order."""
+        reads = self.plan.reads
+        if len(self.used) < len(self.plan.entries):
+            names = [segment.name for segment in self.segments]
+            reads = fields_read([(one.entry, one.compiled) for one in self.used], names, self.ignored)
+        left: list[Unread] = []
+        for segment, fields in zip(self.segments, reads, strict=True):
+            number = 0
+            for raw in segment.fields:
+                if raw and number and fields.get(number, _NONE) is not None:
+                    left += _left(segment, number, raw, fields.get(number, _NONE))
+                number += 1
+        return tuple(left)
+
+    def lineage(self) -> Iterator[Lineage]:
+        """For every element that was made, the paths, rule and bytes it came from."""
+        for used in self.used:
+            for rule in used.compiled.map.rules:
+                yield from self._of_rule(used, rule)
+
+    def _of_rule(self, used: Used, rule: Rule) -> Iterator[Lineage]:
+        if rule.unless and any(self._filled(used, rule.unless)):
+            return
+        for path in rule.sources:
+            for segment in self._filled(used, path):
+                occurrence = sum(s.name == segment.name for s in self.segments[: self.segments.index(segment) + 1])
+                number = f"[{occurrence}]" if occurrence > 1 else ""
+                text = str(path).replace(segment.name, segment.name + number, 1)
+                span = byte_span(self.message, segment.position, path.field) if path.field else (0, 0)
+                yield Lineage(used.reference, ".".join(rule.target), text, segment.position, str(rule.place), span)
+
+    def _filled(self, used: Used, path: Path2) -> list[Segment]:
+        slot = used.compiled.slots.index((path.segment, not path.field))
+        index = used.entry.slots[slot]
+        if index is None:
+            return []
+        segments = [self.segments[one] for one in (index if isinstance(index, tuple) else (index,))]
+        return [segment for segment in segments if not path.field or segment.raw(path.field)]
+
+
+def fields_read(
+    made: Sequence[tuple[Entry, Compiled]], names: Sequence[str], ignored: Mapping[str, Reads]
+) -> tuple[Reads, ...]:
+    """Per segment, the fields that the maps of these entries read, with those that are ignored on purpose."""
+    read: list[dict[int, frozenset[int] | None]] = [dict(ignored.get(name, {})) for name in names]
+    for entry, compiled in made:
+        for slot, index in zip(compiled.slots, entry.slots, strict=True):
+            fields = compiled.reads.get(slot)
+            if fields and index is not None:
+                for one in index if isinstance(index, tuple) else (index,):
+                    _add(read[one], fields)
+    return tuple(read)
+
+
+def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
+    for field, components in fields.items():
+        before = known.get(field, _NONE)
+        known[field] = None if components is None or before is None else before | components
+
+
+def _left(segment: Segment, number: int, raw: str, components: frozenset[int] | None) -> list[Unread]:
+    if not components:
+        return [Unread(segment.name, segment.position, number)]
+    if raw == NULL or "^" not in raw:
+        return []
+    return [
+        Unread(segment.name, segment.position, number, component)
+        for component in _valued(raw)
+        if component not in components
+    ]
+
+
+@lru_cache(maxsize=20_000)
+def _valued(raw: str) -> tuple[int, ...]:
+    field = split_field(raw, STANDARD)
+    return tuple(sorted({n for repetition in field for n, component in enumerate(repetition, 1) if any(component)}))

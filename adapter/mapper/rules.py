@@ -1,0 +1,245 @@
+"""What the files of mappings/segments and mappings/messages say, read but not yet compiled.
+
+The grammar is on one page in mappings/README.md: `from to as codes unless value default refer`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapter.errors import MappingError
+from adapter.mapper.yaml_lines import Lines, load
+
+RULE_VERBS = frozenset({"from", "to", "as", "codes", "unless", "value", "default", "refer"})
+MAP_KEYS = frozenset({"segment", "resource", "identity", "order", "fields", "ignored", "replaces", "numbered"})
+MESSAGE_KEYS = frozenset({"structure", "events", "resources"})
+PART_KEYS = frozenset({"map", "in", "update"})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """File and line of something an analyst wrote."""
+
+    file: Path
+    line: int
+
+    def error(self, text: str) -> MappingError:
+        """A MappingError at this place."""
+        return MappingError(text, file=self.file, line=self.line)
+
+    def __str__(self) -> str:
+        """As the ledger shows it: `PID-Patient.yaml:7`."""
+        return f"{self.file.name}:{self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Path2:
+    """A v2 path of a rule: `PID-5`, `PID-5.1`, or a bare segment `NTE` (field 0)."""
+
+    segment: str
+    field: int = 0
+    component: int = 0
+
+    def __str__(self) -> str:
+        """As the standard writes it."""
+        text = f"{self.segment}-{self.field}" if self.field else self.segment
+        return f"{text}.{self.component}" if self.component else text
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One line under `fields:`. `constant` holds `value` or `default`."""
+
+    place: Place
+    target: tuple[str, ...]
+    sources: tuple[Path2, ...] = ()
+    whole: bool = False
+    converter: str = ""
+    codes: str = ""
+    unless: Path2 | None = None
+    constant: Any = None
+    is_default: bool = False
+    refer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How a resource gets its identifier and, from it, its id.
+
+    `paths` is a list of alternatives per part (`OBR-3.1 | PV1-19.1`), joined by `/`;
+    with `converter` the first path is converted to an Identifier instead.
+    """
+
+    place: Place
+    paths: tuple[tuple[Path2, ...], ...]
+    converter: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentMap:
+    """One file `<SEG>-<Resource>.yaml`."""
+
+    name: str
+    place: Place
+    segment: str
+    resource: str
+    identity: Identity
+    order: tuple[Path2, ...]
+    rules: tuple[Rule, ...]
+    ignored: Mapping[Path2, str]
+    numbered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One resource of a message: which segment map, in which groups, with what authority."""
+
+    place: Place
+    map: str
+    groups: frozenset[str]
+    fill: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MessageMap:
+    """One file `mappings/messages/<STRUCTURE>.yaml`."""
+
+    place: Place
+    structure: str
+    events: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+
+def parse_path(text: object, place: Place) -> Path2:
+    """Read `SEG`, `SEG-n` or `SEG-n.m`.
+
+    Raises:
+        MappingError: the text is no path.
+    """
+    segment, _, rest = str(text).partition("-")
+    field, _, component = rest.partition(".")
+    numbers_fit = all(not part or part.isdecimal() for part in (field, component))
+    if len(segment) != 3 or not segment.isalnum() or segment != segment.upper() or not numbers_fit:
+        raise place.error(f"{text!r} is no HL7 v2 path such as PID-5 or PID-5.1")
+    return Path2(segment, int(field or 0), int(component or 0))
+
+
+def read_segment_map(file: Path, *, base: "SegmentMap | None" = None) -> SegmentMap:
+    """Read a segment map; with `base`, a site's file: its rows are added, those named in `replaces:` taken away first.
+
+    Raises:
+        MappingError: anything that the grammar does not know, with file and line.
+    """
+    content = load(file)
+    top = Place(file, 1)
+    _only_keys(content, MAP_KEYS, file)
+    segment = str(content.get("segment") or (base.segment if base else ""))
+    resource = str(content.get("resource") or (base.resource if base else ""))
+    if f"{segment}-{resource}" != file.stem:
+        raise top.error(f"the file name must be {segment}-{resource}.yaml, as its segment and resource")
+    rules = tuple(_rule(row, file) for row in _rows(content, "fields", file))
+    identity = _identity(content, file) if "identity" in content else (base.identity if base else None)
+    if identity is None:
+        raise top.error("identity: is missing")
+    order_place = Place(file, content.at.get("order", 1))
+    order = tuple(parse_path(path, order_place) for path in content.get("order", ()))
+    ignored = dict(base.ignored) if base else {}
+    for path, reason in (content.get("ignored") or {}).items():
+        ignored[parse_path(path, Place(file, content["ignored"].at[path]))] = str(reason)
+    if base:
+        rules = _kept(base.rules, content, file) + rules
+        order = order or base.order
+    numbered = bool(content.get("numbered", base.numbered if base else False))
+    return SegmentMap(file.stem, top, segment, resource, identity, order, rules, ignored, numbered)
+
+
+def read_message_map(file: Path) -> MessageMap:
+    """Read one message map.
+
+    Raises:
+        MappingError: anything that the grammar does not know, with file and line.
+    """
+    content = load(file)
+    _only_keys(content, MESSAGE_KEYS, file)
+    structure = str(content.get("structure", ""))
+    if structure != file.stem:
+        raise Place(file, 1).error(f"the file name must be {structure}.yaml, as its structure")
+    parts: list[Part] = []
+    for row in _rows(content, "resources", file):
+        _only_keys(row, PART_KEYS, file)
+        update = row.get("update", "replace")
+        if update not in {"replace", "fill"}:
+            raise Place(file, row.at["update"]).error("update: must be replace or fill")
+        parts.append(Part(Place(file, row.line), str(row["map"]), frozenset(row.get("in", ())), update == "fill"))
+    events = tuple(str(event) for event in content.get("events", ()))
+    if not events or not parts:
+        raise Place(file, 1).error("events: and resources: must not be empty")
+    return MessageMap(Place(file, 1), structure, events, tuple(parts))
+
+
+def _kept(rules: tuple[Rule, ...], content: Lines, file: Path) -> tuple[Rule, ...]:
+    replaced = {tuple(str(target).split(".")) for target in content.get("replaces", ())}
+    if unknown := replaced - {rule.target for rule in rules}:
+        names = ", ".join(sorted(".".join(target) for target in unknown))
+        raise Place(file, content.at["replaces"]).error(f"replaces: no row of the common map writes {names}")
+    return tuple(rule for rule in rules if rule.target not in replaced)
+
+
+def _identity(content: Lines, file: Path) -> Identity:
+    place = Place(file, content.at["identity"])
+    said = content["identity"]
+    if isinstance(said, Lines):
+        _only_keys(said, frozenset({"from", "as"}), file)
+        return Identity(place, ((parse_path(said["from"], place),),), converter=str(said["as"]))
+    items = said if isinstance(said, list) else [said]
+    owner, paths = "", []
+    for item in items:
+        if str(item).isalpha() and not str(item).isupper():
+            owner = str(item)
+            continue
+        paths.append(tuple(parse_path(one.strip(), place) for one in str(item).split("|")))
+    if not paths:
+        raise place.error("identity: needs at least one path")
+    return Identity(place, tuple(paths), owner=owner)
+
+
+def _rule(row: Lines, file: Path) -> Rule:
+    place = Place(file, row.line)
+    _only_keys(row, RULE_VERBS, file)
+    if "to" not in row:
+        raise place.error("a rule needs to:")
+    ways = [verb for verb in ("as", "codes", "value", "default", "refer") if verb in row]
+    if len(ways) != 1:
+        raise place.error("a rule needs exactly one of as: codes: value: default: refer:")
+    takes_source = ways[0] in {"as", "codes"}
+    if takes_source != ("from" in row):
+        raise place.error(f"{ways[0]}: {'needs' if takes_source else 'takes no'} from:")
+    said = row.get("from", [])
+    sources = tuple(parse_path(path, place) for path in (said if isinstance(said, list) else [said]))
+    return Rule(
+        place=place,
+        target=tuple(str(row["to"]).split(".")),
+        sources=sources,
+        whole=isinstance(said, list),
+        converter=str(row.get("as", "")),
+        codes=str(row.get("codes", "")),
+        unless=parse_path(row["unless"], place) if "unless" in row else None,
+        constant=row.get("value", row.get("default")),
+        is_default="default" in row,
+        refer=str(row.get("refer", "")),
+    )
+
+
+def _rows(content: Lines, key: str, file: Path) -> list[Lines]:
+    rows = content.get(key) or []
+    if not isinstance(rows, list) or not all(isinstance(row, Lines) for row in rows):
+        raise Place(file, content.at.get(key, 1)).error(f"{key}: must be a list of mappings")
+    return rows
+
+
+def _only_keys(content: Lines, known: frozenset[str], file: Path) -> None:
+    for key in content:
+        if key not in known:
+            raise Place(file, content.at[key]).error(f"unknown key {key!r}; known are {', '.join(sorted(known))}")

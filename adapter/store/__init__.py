@@ -1,0 +1,1 @@
+"""The store: inbox, resources with their versions, search index; SQLite and PostgreSQL."""

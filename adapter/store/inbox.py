@@ -1,0 +1,231 @@
+"""The inbox: what came, byte for byte, what was answered, and in which state it is.
+
+States: `received` (waits for a worker: `lanes.py`), then one of `mapped`, `unmapped` (kept; no map for its structure
+yet), `held` (waits for a person); or from the start `ignored` or `rejected`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Connection
+
+from adapter.store.database import ARRIVED, instant, marks, micros, rows, run_many
+
+Key = tuple[str, str, bytes]
+"""What makes two messages the same: site, MSH-10, SHA-256 of the bytes."""
+
+_AT_ONCE = 64  # messages in one statement; longer ones gain nothing
+
+
+@dataclass(frozen=True, slots=True)
+class NewMessage:
+    """A message to store; the fields of MSH are texts for people and for search, `raw` is the truth."""
+
+    site: str
+    channel: str
+    transport: str
+    peer: str
+    control_id: str
+    message_type: str
+    event: str
+    structure: str
+    version: str
+    lane: str
+    sha256: bytes
+    raw: bytes
+    encoding: str
+    state: str
+    received_at: datetime
+    cause_code: str = ""
+    cause: str = ""
+    mender: str = ""
+    ack_code: str = ""
+    ack: bytes | None = None
+
+    @property
+    def key(self) -> Key:
+        """What a duplicate is known by."""
+        return (_text(self.site), _text(self.control_id), self.sha256)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAck:
+    """The answer that the first of equal messages was given."""
+
+    message_id: int
+    ack_code: str
+    ack: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The same message came again."""
+
+    message_id: int
+    channel: str
+    transport: str
+    peer: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Bytes that were no message; `kind` is `partial`, `garbage` or `noise`."""
+
+    kind: str
+    channel: str
+    transport: str
+    peer: str
+    received_at: datetime
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many messages of one site and type are in one state."""
+
+    site: str
+    state: str
+    message_type: str
+    event: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One line of a list of messages."""
+
+    id: int
+    site: str
+    state: str
+    message_type: str
+    event: str
+    control_id: str
+    received_at: datetime
+    attempts: int
+    ack_code: str
+    cause_code: str
+    cause: str
+    mender: str
+
+
+_NEW = (
+    *("site", "channel", "transport", "peer", "control_id", "message_type", "event", "structure", "version", "lane"),
+    *("sha256", "raw", "encoding", "state", "received_at", "cause_code", "cause", "mender", "ack_code", "ack"),
+)
+_LISTED = (
+    *("id", "site", "state", "message_type", "event", "control_id", "received_at", "attempts", "ack_code"),
+    *("cause_code", "cause", "mender"),
+)
+_ATTEMPT = ("message_id", "channel", "transport", "peer", "received_at")
+_EVENT = ("kind", "channel", "transport", "peer", "received_at", "raw")
+_FILTERS = frozenset({"site", "state", "message_type", "event", "control_id", "cause_code"})
+
+
+def find_duplicate(connection: Connection, keys: Sequence[Key]) -> dict[Key, StoredAck]:
+    """Find which of these messages (`NewMessage.key`) are stored already, with the answer they were given."""
+    found: dict[Key, StoredAck] = {}
+    for some in _parts(keys):
+        sites, numbers = sorted({key[0] for key in some}), sorted({key[1] for key in some})
+        sql = f"""SELECT site, control_id, sha256, id, ack_code, ack FROM message
+            WHERE site IN ({marks(sites)}) AND control_id IN ({marks(numbers)})"""
+        for site, control_id, digest, number, code, ack in rows(connection, sql, [*sites, *numbers]):
+            found[(site, control_id, bytes(digest))] = StoredAck(number, code, None if ack is None else bytes(ack))
+    return {key: found[key] for key in keys if key in found}
+
+
+def insert(connection: Connection, messages: Sequence[NewMessage]) -> list[int]:
+    """Store messages in this order.
+
+    Returns:
+        Their ids. A message that is there already is not stored again: its id is that of the first.
+    """
+    ids: dict[Key, int] = {}
+    for some in _parts(messages):
+        values = ",".join([f"({marks(_NEW)})"] * len(some))
+        sql = f"""INSERT INTO message ({",".join(_NEW)}) VALUES {values}
+            ON CONFLICT (site, control_id, sha256) DO NOTHING RETURNING id, site, control_id, sha256"""
+        made = rows(connection, sql, [value for one in some for value in _values(one, _NEW)])
+        ids |= {(site, control_id, bytes(digest)): number for number, site, control_id, digest in made}
+    if missing := [one.key for one in messages if one.key not in ids]:
+        ids |= {key: stored.message_id for key, stored in find_duplicate(connection, missing).items()}
+    if any(one.state == "received" for one in messages):
+        _announce(connection)
+    return [ids[one.key] for one in messages]
+
+
+def record_attempt(connection: Connection, attempts: Sequence[Attempt]) -> None:
+    """Note that messages came again."""
+    sql = f"INSERT INTO message_attempt ({','.join(_ATTEMPT)}) VALUES ({marks(_ATTEMPT)})"
+    run_many(connection, sql, [_values(one, _ATTEMPT) for one in attempts])
+
+
+def record_event(connection: Connection, events: Sequence[Event]) -> None:
+    """Keep bytes that were no message."""
+    sql = f"INSERT INTO connection_event ({','.join(_EVENT)}, length, sha256) VALUES ({marks(_EVENT)},?,?)"
+    run_many(connection, sql, [(*_values(one, _EVENT), len(one.raw), sha256(one.raw).digest()) for one in events])
+
+
+def counts(connection: Connection) -> list[Count]:
+    """How many messages are in which state, by site and type."""
+    columns = "site, state, message_type, event"
+    sql = f"SELECT {columns}, count(*) FROM message GROUP BY {columns} ORDER BY {columns}"
+    return [Count(*row) for row in rows(connection, sql)]
+
+
+def listing(connection: Connection, filters: Mapping[str, str], *, before: int | None, limit: int) -> list[Listed]:
+    """List messages, the newest first.
+
+    Args:
+        connection: of a transaction.
+        filters: column and the value it must have: site, state, message_type, event, control_id, cause_code.
+        before: the id of the last line of the page before.
+        limit: lines on a page.
+
+    Raises:
+        KeyError: a filter that is not offered.
+    """
+    if unknown := filters.keys() - _FILTERS:
+        raise KeyError(*unknown)
+    terms = [f"{column} = ?" for column in filters] + (["id < ?"] if before is not None else [])
+    where = f"WHERE {' AND '.join(terms)}" if terms else ""
+    values = [*filters.values(), *([before] if before is not None else []), limit]
+    found = rows(connection, f"SELECT {','.join(_LISTED)} FROM message {where} ORDER BY id DESC LIMIT ?", values)
+    return [Listed(*row[:6], instant(row[6]), *row[7:12]) for row in found]
+
+
+def add_unmapped(connection: Connection, counted: Iterable[tuple[str, str, str, int, int]]) -> None:
+    """Add to the counts of fields that no rule read: (site, structure, path, count, example message id)."""
+    sql = f"""INSERT INTO unmapped (site, structure, path, count, example_message_id) VALUES ({marks("12345")})
+        ON CONFLICT (site, structure, path) DO UPDATE SET count = unmapped.count + excluded.count"""
+    run_many(connection, sql, sorted(counted))  # in one order, so that no two workers wait for each other
+
+
+def _announce(connection: Connection) -> None:
+    connection.info[ARRIVED] = True
+    if connection.dialect.name == "postgresql":
+        rows(connection, "SELECT pg_notify(?, '')", [ARRIVED])
+
+
+def _values(record: object, names: Sequence[str]) -> tuple[Any, ...]:
+    values: tuple[Any, ...] = attrgetter(*names)(record)
+    return tuple([_column(value) for value in values])
+
+
+def _column(value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    return micros(value) if isinstance(value, datetime) else value
+
+
+def _text(value: str) -> str:
+    """PostgreSQL's text has no NUL; `raw` keeps it."""
+    return value.replace("\x00", "\N{SYMBOL FOR NULL}") if "\x00" in value else value
+
+
+def _parts(all_of: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    return (all_of[start : start + _AT_ONCE] for start in range(0, len(all_of), _AT_ONCE))

@@ -1,0 +1,265 @@
+"""FHIR search on the index tables.
+
+The rarest condition leads: its rows are found first, and each is tested against the other conditions by a look-up.
+Pages go on after the last resource of the page before (keyset), so that no page costs more than the first.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection
+
+from adapter.errors import BadParameter
+from adapter.fhir.search_params import Parameter, SearchIndex
+from adapter.store.database import instant, marks, rows
+from adapter.store.resources import Stored
+from adapter.store.search_conditions import Condition, condition
+
+_Sql = tuple[str, tuple[Any, ...]]
+# A condition with more rows than this is not worth sorting for.
+_FEW = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """The order of the answer: by a date, then by id. `param` is empty for `_lastUpdated`."""
+
+    param: str
+    descending: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A compiled search. `applied` are the parameters that count, `ignored` the names of the others."""
+
+    resource_type: str
+    conditions: tuple[Condition, ...]
+    sort: Sort | None
+    applied: tuple[tuple[str, str], ...]
+    ignored: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page; `next_cursor` is None on the last, `total` is None where it was not asked for and is not free."""
+
+    rows: list[Stored]
+    total: int | None
+    next_cursor: str | None
+
+
+def compile_query(
+    index: SearchIndex, resource_type: str, params: Sequence[tuple[str, str]], *, base: str, lenient: bool = False
+) -> Query:
+    """Compile the parameters of a search; `_sort` is one of them.
+
+    Args:
+        index: the search parameters.
+        resource_type: a served type.
+        params: names and values in the order sent; all of them must hold.
+        base: our own address, which absolute references may begin with.
+        lenient: leave out what is not known instead of refusing it (`Prefer: handling=lenient`).
+
+    Raises:
+        BadParameter: an unknown parameter (not when lenient), or a value that is not understood.
+    """
+    known, sort = index.parameters[resource_type], None
+    conditions: list[Condition] = []
+    applied: list[tuple[str, str]] = []
+    ignored: list[str] = []
+    for name, value in params:
+        parameter = known.get(name.partition(":")[0])
+        if name == "_sort":
+            sort = _sort(known, value)
+        elif parameter is not None:
+            conditions.append(condition(parameter, name, value, zone=index.zone, base=base))
+        elif lenient:
+            ignored.append(name)
+            continue
+        else:
+            raise BadParameter(f"unknown search parameter; {resource_type} has {', '.join(sorted(known))}")
+        applied.append((name, value))
+    return Query(resource_type, tuple(conditions), sort, tuple(applied), tuple(ignored))
+
+
+def search(connection: Connection, query: Query, *, count: int, cursor: str | None = None) -> Page:
+    """One page of a search.
+
+    Raises:
+        BadParameter: the cursor is not of this search.
+    """
+    after = _read_cursor(query, cursor) if cursor else None
+    lead = _lead(connection, query)
+    found = _positions(connection, query, lead, after, count + 1) if lead else []
+    page, more = found[:count], len(found) > count
+    bodies = _bodies(connection, query.resource_type, [position.id for position in page])
+    return Page(bodies, None if more or after else len(page), _cursor(query, page[-1]) if more and page else None)
+
+
+def total(connection: Connection, query: Query) -> int:
+    """How many resources a search finds."""
+    lead = _lead(connection, replace(query, sort=None))
+    if lead is None:
+        return 0
+    where, values = _led_by(lead, query)
+    return rows(connection, f"SELECT count(DISTINCT d.{lead.id_column}) FROM {lead.table} d WHERE {where}", values)[0][
+        0
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """A place in the answer. Resources without the date that is sorted by come last, in phase 1."""
+
+    phase: int
+    at: int
+    id: str
+
+
+_ALL = Condition("resource", "NOT c.deleted", ())
+
+
+def _lead(connection: Connection, query: Query) -> Condition | None:
+    """The condition to begin with, `_ALL` when none is rare; None when nothing can be found."""
+    positive = [condition for condition in query.conditions if not condition.negated]
+    ordered = next((condition for condition in positive if condition.ordered), _ALL)
+    if query.sort is None and positive == [ordered]:
+        return ordered
+    if not positive:
+        return _ALL
+    counts = _count_few(connection, query.resource_type, positive)
+    fewest = min(counts)
+    if fewest == 0:
+        return None
+    if fewest <= _FEW:
+        return positive[counts.index(fewest)]
+    return _ALL if query.sort else ordered
+
+
+def _count_few(connection: Connection, resource_type: str, conditions: Sequence[Condition]) -> list[int]:
+    """How many rows each condition has; counting stops after a few."""
+    counts = ", ".join(
+        f"(SELECT count(*) FROM (SELECT 1 FROM {condition.table} c"
+        f" WHERE c.resource_type = ? AND {condition.where} LIMIT {_FEW + 1}) few)"
+        for condition in conditions
+    )
+    values = tuple(value for condition in conditions for value in (resource_type, *condition.values))
+    return list(rows(connection, f"SELECT {counts}", values)[0])
+
+
+def _led_by(lead: Condition, query: Query) -> _Sql:
+    """The lead's own condition on the alias `d`, and the tests of all others."""
+    where, values = f"d.resource_type = ? AND {lead.where.replace('c.', 'd.')}", (query.resource_type, *lead.values)
+    return _and((where, values), _tests(query, f"d.{lead.id_column}", lead))
+
+
+def _tests(query: Query, identity: str, lead: Condition | None) -> list[_Sql]:
+    return [condition.test(query.resource_type, identity) for condition in query.conditions if condition is not lead]
+
+
+def _and(first: _Sql, others: Sequence[_Sql]) -> _Sql:
+    wheres, values = zip(first, *others, strict=True)
+    return " AND ".join(wheres), tuple(value for items in values for value in items)
+
+
+def _positions(
+    connection: Connection, query: Query, lead: Condition, after: _Position | None, limit: int
+) -> list[_Position]:
+    if query.sort is None:
+        return _by_id(connection, query, lead, after, limit)
+    in_first_phase = after is None or after.phase == 0
+    found = _by_date(connection, query, lead, after, limit) if in_first_phase else []
+    if len(found) < limit and query.sort.param:
+        undated = Condition("index_date", "c.param = ?", (query.sort.param,), negated=True)
+        rest = replace(query, conditions=(*query.conditions, undated))
+        last = None if in_first_phase else after
+        found += _by_id(connection, rest, lead, last, limit - len(found))
+    return found
+
+
+def _by_id(
+    connection: Connection, query: Query, lead: Condition, after: _Position | None, limit: int
+) -> list[_Position]:
+    column = f"d.{lead.id_column}"
+    beyond = [(f"{column} > ?", (after.id,))] if after else []
+    where, values = _and(_led_by(lead, query), beyond)
+    sql = f"SELECT DISTINCT {column} AS id FROM {lead.table} d WHERE {where} ORDER BY 1 LIMIT {limit:d}"
+    return [_Position(1, 0, row[0]) for row in rows(connection, sql, values)]
+
+
+def _by_date(
+    connection: Connection, query: Query, lead: Condition, after: _Position | None, limit: int
+) -> list[_Position]:
+    descending = query.sort is not None and query.sort.descending
+    source, key, identity, first = _dated(query, lead)
+    order, beyond = ("DESC", "<") if descending else ("ASC", ">")
+    others = [(f"({key}, {identity}) {beyond} (?, ?)", (after.at, after.id))] if after else []
+    if lead is _ALL:
+        others += _tests(query, identity, None)
+    where, values = _and(first, others)
+    sql = (
+        f"SELECT DISTINCT {key} AS at, {identity} AS id FROM {source} WHERE {where}"
+        f" ORDER BY 1 {order}, 2 {order} LIMIT {limit:d}"
+    )
+    return [_Position(0, row[0], row[1]) for row in rows(connection, sql, values)]
+
+
+def _dated(query: Query, lead: Condition) -> tuple[str, str, str, _Sql]:
+    """Where the dates to sort by are read from: tables, the date, the id, and the condition that joins them."""
+    param = query.sort.param if query.sort else ""
+    table, key, identity = ("index_date", "s.low", "s.resource_id") if param else ("resource", "s.last_updated", "s.id")
+    chosen = [("s.param = ?", (param,))] if param else [("NOT s.deleted", ())]
+    if lead is _ALL:
+        return f"{table} s", key, identity, _and(("s.resource_type = ?", (query.resource_type,)), chosen)
+    joined = (f"s.resource_type = d.resource_type AND {identity} = d.{lead.id_column}", ())
+    # CROSS JOIN keeps SQLite from turning the order round; PostgreSQL plans as it likes.
+    return f"{lead.table} d CROSS JOIN {table} s", key, identity, _and(_led_by(lead, query), [joined, *chosen])
+
+
+def _bodies(connection: Connection, resource_type: str, ids: list[str]) -> list[Stored]:
+    sql = (
+        "SELECT id, version, last_updated, body FROM resource"
+        f" WHERE resource_type = ? AND id IN ({marks(ids)}) AND NOT deleted"
+    )
+    found = {row[0]: row for row in rows(connection, sql, (resource_type, *ids))} if ids else {}
+    return [
+        Stored(resource_type, key, found[key][1], instant(found[key][2]), deleted=False, body=bytes(found[key][3]))
+        for key in ids
+        if key in found
+    ]
+
+
+def _sort(known: Mapping[str, Parameter], value: str) -> Sort:
+    name = value.removeprefix("-")
+    if name == "_lastUpdated":
+        return Sort("", descending=value != name)
+    if name not in known or known[name].type != "date":
+        dates = sorted(code for code, parameter in known.items() if parameter.type == "date")
+        raise BadParameter(f"_sort takes one of {', '.join(dates)}, with '-' in front for the latest first")
+    return Sort(known[name].stored_as, descending=value != name)
+
+
+def _fingerprint(query: Query) -> str:
+    return hashlib.blake2b(repr((query.resource_type, sorted(query.applied))).encode(), digest_size=6).hexdigest()
+
+
+def _cursor(query: Query, last: _Position) -> str:
+    content = json.dumps([_fingerprint(query), last.phase, last.at, last.id], separators=(",", ":"))
+    return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
+
+
+def _read_cursor(query: Query, cursor: str) -> _Position:
+    try:
+        content = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        fingerprint, phase, at, identity = content
+        position = _Position(int(phase), int(at), str(identity))
+    except (ValueError, TypeError, binascii.Error):
+        raise BadParameter("_cursor comes from a next link and cannot be made by hand") from None
+    if fingerprint != _fingerprint(query):
+        raise BadParameter("_cursor belongs to another search")
+    return position

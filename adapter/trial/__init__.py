@@ -1,0 +1,1 @@
+"""The trial: facts about the study, pure functions of resources."""

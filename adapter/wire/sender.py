@@ -1,0 +1,168 @@
+"""The sending side: HL7 v2 over MLLP and over HTTP, as the hospitals do it. Of an answer only MSA-1 is read."""
+
+import asyncio
+import contextlib
+import itertools
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Iterator
+from dataclasses import dataclass, field
+
+import httpx
+
+from adapter.wire.mllp import Decoder, Frame, encode
+
+MEDIA_TYPE = "application/hl7-v2; charset=utf-8"
+_CHUNK = 256 * 1024
+_MSA = re.compile(rb"[\r\n]MSA(.)([A-Z]{2})(?=\1|[\r\n]|$)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one message: the answer and its code (MSA-1), or why there is none."""
+
+    message: bytes
+    code: str
+    answer: bytes
+    seconds: float
+    failure: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the receiver took the message over (AA, CA)."""
+        return self.code in {"AA", "CA"}
+
+
+def acknowledgement_code(answer: bytes) -> str:
+    """MSA-1 of an answer, whatever its delimiters; empty when there is none."""
+    found = _MSA.search(answer)
+    return found[2].decode("ascii") if found else ""
+
+
+async def send_mllp(
+    messages: Iterable[bytes], host: str, port: int, *, window: int = 1, seconds: float = 30.0
+) -> AsyncIterator[Delivery]:
+    """Send over one connection, at most `window` messages unanswered, and yield what became of each, in order.
+
+    When an answer does not come within `seconds`, or the connection breaks, every unanswered message is yielded with
+    its failure, nothing is sent twice, and the rest goes over a new connection. Raises OSError when none can be opened.
+    """
+    left = iter(messages)
+    for first in left:
+        line = await _Line.open(host, port)
+        try:
+            async for delivery in line.exchange(itertools.chain((first,), left), window=window, seconds=seconds):
+                yield delivery
+        finally:
+            await line.close()
+
+
+async def send_mllp_per_message(
+    messages: Iterable[bytes], host: str, port: int, *, seconds: float = 30.0
+) -> AsyncIterator[Delivery]:
+    """Send each message over a connection of its own, one after the other, and yield what became of each."""
+    for message in messages:
+        async for delivery in send_mllp((message,), host, port, seconds=seconds):
+            yield delivery
+
+
+async def send_http(
+    messages: Iterable[bytes], url: str, *, window: int = 1, seconds: float = 30.0
+) -> AsyncIterator[Delivery]:
+    """Post each message to `url`, at most `window` at a time, and yield what became of each, in order.
+
+    Raises OSError when the receiver cannot be reached.
+    """
+    left = iter(messages)
+    async with httpx.AsyncClient(timeout=seconds, headers={"Content-Type": MEDIA_TYPE}) as client:
+        posts = deque(asyncio.create_task(_post(client, url, message)) for message in itertools.islice(left, window))
+        try:
+            while posts:
+                delivery = await posts.popleft()
+                posts.extend(asyncio.create_task(_post(client, url, message)) for message in itertools.islice(left, 1))
+                yield delivery
+        finally:
+            for post in posts:
+                post.cancel()
+
+
+async def _post(client: httpx.AsyncClient, url: str, message: bytes) -> Delivery:
+    begun = asyncio.get_running_loop().time()
+    answer, failure = b"", ""
+    try:
+        response = await client.post(url, content=message)
+    except httpx.ConnectError as error:
+        raise ConnectionRefusedError(str(error)) from error
+    except httpx.TimeoutException:
+        failure = "no answer in time"
+    except httpx.TransportError:
+        failure = "connection closed without an answer"
+    else:
+        answer, failure = response.content, "" if response.is_success else f"HTTP {response.status_code}"
+    seconds = asyncio.get_running_loop().time() - begun
+    return Delivery(message, acknowledgement_code(answer), answer, seconds, failure)
+
+
+@dataclass(slots=True)
+class _Line:
+    """One connection of the sender."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    decoder: Decoder = field(default_factory=Decoder)
+    unanswered: deque[tuple[bytes, float]] = field(default_factory=deque[tuple[bytes, float]])
+
+    @classmethod
+    async def open(cls, host: str, port: int) -> "_Line":
+        return cls(*await asyncio.open_connection(host, port))
+
+    async def close(self) -> None:
+        self.writer.close()
+        # The peer may have gone first: there is nothing left to lose on this connection.
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+    async def exchange(self, left: Iterator[bytes], *, window: int, seconds: float) -> AsyncIterator[Delivery]:
+        """Send from `left` until it is empty or the connection is of no more use."""
+        failure = ""
+        while not failure:
+            failure = await self._fill(left, window)
+            if not self.unanswered:
+                return
+            data = b"" if failure else await self._read(seconds)
+            if data is None:
+                failure = "no answer in time"
+            elif not data:
+                failure = "connection closed without an answer"
+            for event in self.decoder.feed(data or b""):
+                if isinstance(event, Frame) and self.unanswered:
+                    yield self._delivery(event.payload)
+        while self.unanswered:
+            yield self._delivery(b"", failure)
+
+    async def _fill(self, left: Iterator[bytes], window: int) -> str:
+        now = asyncio.get_running_loop().time()
+        for message in itertools.islice(left, window - len(self.unanswered)):
+            self.unanswered.append((message, now))
+            self.writer.write(encode(message))
+        try:
+            await self.writer.drain()
+        except OSError:
+            return "connection closed without an answer"
+        return ""
+
+    async def _read(self, seconds: float) -> bytes | None:
+        """The next bytes; none at the end of the connection, None when the oldest message has waited too long."""
+        due = self.unanswered[0][1] + seconds
+        try:
+            async with asyncio.timeout_at(due):
+                return await self.reader.read(_CHUNK)
+        except TimeoutError:
+            return None
+        except OSError:
+            return b""
+
+    def _delivery(self, answer: bytes, failure: str = "") -> Delivery:
+        message, sent = self.unanswered.popleft()
+        seconds = asyncio.get_running_loop().time() - sent
+        return Delivery(message, acknowledgement_code(answer), answer, seconds, failure)

@@ -1,0 +1,202 @@
+"""The worker: takes messages from the inbox, converts them, and writes what they say. Here core and store meet.
+
+Resources, index rows and the final state of a message are one transaction: whatever dies between two steps, the
+message is converted again, and converting it again changes nothing.
+"""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from adapter.convert import Converted
+from adapter.errors import AdapterError, Held, NoMap, StorageUnavailable
+from adapter.log import event
+from adapter.store import inbox, lanes
+from adapter.store.database import Database
+from adapter.store.index import SearchIndex
+from adapter.store.lanes import Claimed, Finished
+from adapter.store.members import Study
+from adapter.store.merge import MergeRule
+from adapter.store.resources import ResourceWriter
+from adapter.trial.study import StudyRules, subject_number, tie
+
+ATTEMPTS = 5
+"""A message that fails this often without a named reason is held (F24)."""
+
+LEASE_SECONDS = 30.0
+
+_TRANSACTION_SECONDS = 0.025  # so long a worker may keep intake waiting
+_MOST = 100  # messages at once
+_RETRIES = 3  # of a transaction: deadlock, another process's write (F17)
+_PAUSE = 1.0  # seconds between looks at an empty inbox, or at a storage that failed
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a worker follows when it writes: search parameters, mappings/merge.yaml, mappings/study.yaml."""
+
+    search_index: SearchIndex
+    merge: Mapping[str, MergeRule]
+    study: StudyRules
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A message after converting; `converted` is None unless it is mapped."""
+
+    claimed: Claimed
+    finished: Finished
+    converted: Converted | None = None
+
+
+class Worker:
+    """One worker; several may share a PostgreSQL inbox, each with a name of its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        name: str,
+        convert: Callable[[Claimed], Converted],
+        rules: Rules,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Make a worker.
+
+        Args:
+            database: inbox and store.
+            name: the owner of its leases, used by no other worker, alive or dead.
+            convert: the core: one message in, resources and the account out.
+            rules: what it follows when it writes.
+            clock: the time in UTC, for lastUpdated.
+        """
+        self._database, self._name, self._convert, self._rules, self._clock = database, name, convert, rules, clock
+        self._study = Study(partial(subject_number, study=rules.study), partial(tie, study=rules.study))
+        self._batch, self._failed = 10, False
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; a storage that fails is tried again after a pause."""
+        while not stop.is_set():
+            try:
+                if not self.run_once():
+                    self._database.wait(_PAUSE)
+            except StorageUnavailable as failure:
+                event("worker_paused", level=logging.ERROR, failure=failure, worker=self._name)
+                stop.wait(_PAUSE)
+
+    def run_once(self) -> int:
+        """Convert and write the next messages.
+
+        Returns:
+            How many reached a state; 0 when none could be taken.
+
+        Raises:
+            StorageUnavailable: the database failed; nothing of these messages was written.
+        """
+        if self._failed:
+            with self._database.write() as connection:
+                lanes.forgive(connection, worker=self._name)
+            self._failed = False
+        claimed = lanes.claim(self._database, limit=self._batch, worker=self._name, lease_seconds=LEASE_SECONDS)
+        if not claimed:
+            return 0
+        done, untried = self._convert_all(claimed)
+        self._failed = True
+        for attempt in range(1, _RETRIES + 1):
+            try:
+                self._write(done, untried)
+                break
+            except StorageUnavailable:
+                if attempt == _RETRIES:
+                    raise
+        self._failed = False
+        for one in done:
+            if one.finished.state == "held":
+                event("message_held", level=logging.WARNING, message_id=one.claimed.id, code=one.finished.cause_code)
+        return len(claimed)
+
+    def _convert_all(self, claimed: list[Claimed]) -> tuple[list[_Done], list[int]]:
+        """Convert in order; what follows a message of its lane that failed is not tried."""
+        done: list[_Done] = []
+        untried: list[int] = []
+        blocked: set[str] = set()
+        for one in claimed:
+            if one.lane in blocked:
+                untried.append(one.id)
+                continue
+            result = self._converted(one)
+            if result.finished.state in {"held", "received"}:
+                blocked.add(one.lane)
+            done.append(result)
+        return done, untried
+
+    def _converted(self, claimed: Claimed) -> _Done:
+        """Convert one message, whatever happens."""
+        if claimed.attempts > ATTEMPTS:
+            return _held_as_poison(claimed, "its worker died")
+        try:
+            converted = self._convert(claimed)
+        except NoMap as cause:
+            return _ended(claimed, "unmapped", cause)
+        except AdapterError as cause:
+            return _ended(claimed, "held", cause)
+        # The one boundary against our own bugs: a message that meets one must hold its patient's lane, not the worker.
+        except Exception as bug:  # noqa: BLE001
+            event(
+                "conversion_failed", level=logging.ERROR, failure=bug, message_id=claimed.id, attempt=claimed.attempts
+            )
+            if claimed.attempts < ATTEMPTS:
+                return _Done(claimed, Finished(claimed.id, "received"))
+            return _held_as_poison(claimed, type(bug).__name__)
+        return _Done(claimed, Finished(claimed.id, "mapped"), converted)
+
+    def _write(self, done: Sequence[_Done], untried: Sequence[int]) -> None:
+        started = time.monotonic()
+        with self._database.write() as connection:
+            writer = ResourceWriter(
+                connection, self._rules.search_index, self._rules.merge, self._clock(), study=self._study
+            )
+            for one in done:
+                for mapped in one.converted.resources if one.converted else ():
+                    writer.put(mapped, site=one.claimed.site, message_id=one.claimed.id)
+            writer.flush()
+            inbox.add_unmapped(connection, _unmapped(done))
+            ended = [one.finished for one in done if one.finished.state != "received"]
+            lanes.finish(connection, ended, worker=self._name)
+            lanes.give_back(connection, untried, worker=self._name)
+            lanes.release(connection, worker=self._name)
+        self._adapt(time.monotonic() - started)
+
+    def _adapt(self, seconds: float) -> None:
+        """Take as many messages next time as fit into one short transaction."""
+        if seconds > _TRANSACTION_SECONDS:
+            self._batch = max(1, self._batch // 2)
+        elif seconds < _TRANSACTION_SECONDS / 2:
+            self._batch = min(_MOST, self._batch + 5)
+
+
+def _ended(claimed: Claimed, state: str, cause: AdapterError) -> _Done:
+    return _Done(claimed, Finished(claimed.id, state, cause.code, cause.text, cause.mender))
+
+
+def _held_as_poison(claimed: Claimed, reason: str) -> _Done:
+    text = f"converting failed {ATTEMPTS} times: {reason}"
+    return _Done(claimed, Finished(claimed.id, "held", Held.code, text, AdapterError.mender))
+
+
+def _unmapped(done: Sequence[_Done]) -> list[tuple[str, str, str, int, int]]:
+    """How often each field was left unread: site, structure, path, count, and a message that shows it."""
+    counted: Counter[tuple[str, str, str]] = Counter()
+    example: dict[tuple[str, str, str], int] = {}
+    for one in done:
+        if one.converted:
+            for unread in one.converted.ledger.unmapped():
+                key = (one.claimed.site, one.converted.structure, unread.path)
+                counted[key] += 1
+                example.setdefault(key, one.claimed.id)
+    return [(*key, count, example[key]) for key, count in counted.items()]

@@ -1,0 +1,104 @@
+"""ORU^R01 with 20 OBX → resources as JSON bytes, with the ledger, against hl7apy and fhir.resources.
+
+    python bench/convert.py [--seconds S]
+
+The baseline is `hl7apy.parse_message` plus the same resources built and written by fhir.resources; it is not even
+asked to map. Messages differ in identifiers, times and values, as real ones do, so that memos are not flattered.
+Both run on one core in the same process; the ratio is what counts.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+from fhir.resources.R4B import get_fhir_model_class
+from hl7apy.parser import parse_message
+
+from adapter.convert import convert
+from adapter.data import data_folder
+from adapter.fhir import json
+from adapter.mapper.catalog import load_catalog
+
+CODES = (
+    ("6690-2", "Leukocytes", "WBC", "白细胞计数", "10*9/L", "10\\S\\9/L", "4.0-10.0"),
+    ("751-8", "Neutrophils", "NEUT#", "中性粒细胞绝对值", "10*9/L", "10\\S\\9/L", "2.0-7.0"),
+    ("718-7", "Hemoglobin", "HGB", "血红蛋白", "g/L", "g/L", "130-175"),
+    ("777-3", "Platelets", "PLT", "血小板计数", "10*9/L", "10\\S\\9/L", "125-350"),
+)
+OBX = 20
+DIFFERENT = 400
+
+
+def message(number: int) -> bytes:
+    """One synthetic blood count of the coordinating hospital with 20 results, about 3 kB."""
+    oid = "2.16.840.1.113883.3.9999.1.01"
+    at = f"2018{1 + number % 12:02}{1 + number % 28:02}{number % 24:02}{number % 60:02}00+0800"
+    patient = f"00A9{number % 50:04}"
+    lines = [
+        f"MSH|^~\\&|LIS^{oid}.1^ISO|FAHZU^{oid}^ISO|TRIALHUB|CENTRAL|{at}||ORU^R01^ORU_R01|LIS{number:011}|P|2.5.1|||AL|NE|CHN|UNICODE UTF-8",
+        f"PID|1||{patient}^^^FAHZU&{oid}.2&ISO^MR||赵^试{number % 50}^^^^^L^I||19541202|M",
+        f"PV1|1|I|HEM3^0302^01^FAHZU||||D1002^示例医^二|||HEM|||||||||V{number % 200:09}^^^FAHZU&{oid}.2&ISO^VN|||||||||||||||||||||||||{at}",
+        f"ORC|RE||L{number:09}^FAHZULIS",
+        f"OBR|1||L{number:09}^FAHZULIS|CBC^血常规(五分类)^99ZJULIS|||{at}|||||||{at}||||||||{at}||HM|F",
+    ]
+    for index in range(OBX):
+        loinc, english, local, chinese, ucum, shown, reference = CODES[index % len(CODES)]
+        value = f"{(number * 7 + index * 13) % 1000 / 100:.2f}"
+        lines.append(
+            f"OBX|{index + 1}|NM|{loinc}^{english}^LN^{local}^{chinese}^99ZJULIS|{index // len(CODES) or ''}|{value}"
+            f"|{ucum}^{shown}^UCUM|{reference}|L|||F|||{at}"
+        )
+    lines += [
+        "CTI|ChiCTR-ONC-17011948^CHICTR|IND1^Induction 1^99TLIPHASE|C1D-10^C1D-10^99TLIVISIT",
+        f"SPM|1|^SL{number:09}&FAHZULIS||BLD^Whole blood^HL70487|||||||||||||{at}|{at}",
+    ]
+    return "\r".join(lines).encode() + b"\r"
+
+
+def rate(work: Callable[[int], object], seconds: float) -> tuple[float, float]:
+    """Messages per second over `seconds`, and the best of ten slices in ms per message."""
+    done, best, begun = 0, float("inf"), time.perf_counter()
+    while time.perf_counter() - begun < seconds:
+        started, count = time.perf_counter(), 0
+        while time.perf_counter() - started < seconds / 10:
+            work(done + count)
+            count += 1
+        best = min(best, (time.perf_counter() - started) / count)
+        done += count
+    return done / (time.perf_counter() - begun), best * 1000
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--seconds", type=float, default=10.0, help="how long to measure each side")
+    seconds = options.parse_args().seconds
+    catalog = load_catalog(data_folder("mappings"))
+    messages = [message(number) for number in range(DIFFERENT)]
+    texts = [one.decode() for one in messages]
+    made = [
+        [mapped.resource for mapped in convert(one, catalog=catalog).resources] for one in messages[: DIFFERENT // 10]
+    ]
+
+    def adapter(number: int) -> object:
+        converted = convert(messages[number % DIFFERENT], catalog=catalog)
+        return [json.dumps(mapped.resource) for mapped in converted.resources], converted.ledger.unmapped()
+
+    def baseline(number: int) -> object:
+        parse_message(texts[number % DIFFERENT], validation_level=2)
+        return [
+            get_fhir_model_class(resource["resourceType"]).model_validate(resource).model_dump_json()
+            for resource in made[number % len(made)]
+        ]
+
+    ours, best = rate(adapter, seconds)
+    theirs, _ = rate(baseline, seconds)
+    size = sum(map(len, messages)) / DIFFERENT
+    print(f"ORU^R01, {OBX} OBX, {size:.0f} bytes, {len(made[0])} resources")
+    print(f"adapter: convert + JSON + unmapped    {ours:10.1f} messages/s   best {best:.3f} ms")
+    print(f"baseline: hl7apy + fhir.resources     {theirs:10.1f} messages/s   {1000 / theirs:.1f} ms")
+    print(f"ratio                                 {ours / theirs:10.0f} x")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""A database with a few synthetic resources, and the API over it on a free port."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+import uvicorn
+
+from adapter.api.hl7_over_http import Receive
+from adapter.api.routes import create_app
+from adapter.data import data_folder
+from adapter.fhir import profiles, search_params
+from adapter.store.database import Database
+from adapter.store.merge import MergeRule
+from adapter.store.resources import ResourceWriter
+
+PROFILES = data_folder("profiles")
+INDEX = search_params.load(PROFILES)
+LAB = "https://example.org/lab"
+STUDY = {
+    "url": "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy",
+    "valueReference": {"reference": "ResearchStudy/tli-trial"},
+}
+NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+
+
+class Rules(dict[str, MergeRule]):
+    """The whole resource is replaced, for every type."""
+
+    def __missing__(self, key: str) -> MergeRule:
+        return MergeRule(whole=True, union={}, parts=frozenset(), choices=())
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a message would say of a resource."""
+
+    resource: dict[str, Any]
+    order: str
+    fill: bool = False
+    defaults: tuple[str, ...] = ()
+    cleared: tuple[str, ...] = ()
+    patient_id: str | None = None
+
+
+def put(database: Database, resources: Sequence[dict[str, Any]], *, message: int = 1) -> None:
+    """Store resources as the worker does."""
+    with database.write() as connection:
+        writer = ResourceWriter(connection, INDEX, Rules(), NOW)
+        for resource in resources:
+            writer.put(Statement(resource, f"2026-01-01T00:00:{message:02d}Z"), site="FAHZU", message_id=message)
+        writer.flush()
+
+
+def observation(identity: str, code: str = "WBC", when: str | None = None, **others: Any) -> dict[str, Any]:
+    """A result of the synthetic patient p1."""
+    return {
+        "resourceType": "Observation",
+        "id": identity,
+        "status": "final",
+        "code": {"coding": [{"system": LAB, "code": code}]},
+        "subject": {"reference": "Patient/p1"},
+        **({"effectiveDateTime": when} if when else {}),
+        **others,
+    }
+
+
+def patient(identity: str = "p1", **others: Any) -> dict[str, Any]:
+    """A synthetic patient."""
+    return {
+        "resourceType": "Patient",
+        "id": identity,
+        "identifier": [{"system": "https://example.org/mrn", "value": f"00X-{identity}"}],
+        "name": [{"text": "试甲", "family": "试", "given": ["甲"]}, {"family": "SHI", "given": ["JIÁ"]}],
+        "gender": "female",
+        "birthDate": "1950-02-03",
+        **others,
+    }
+
+
+def definitions() -> list[dict[str, Any]]:
+    """The store's own resources."""
+    return profiles.definitions(PROFILES)
+
+
+@contextmanager
+def served(database: Database, *, token: str | None = None, receive: Receive | None = None) -> Iterator[httpx.Client]:
+    """The API as a server of its own thread; yields a client of it."""
+    app = create_app(database=database, index=INDEX, profiles=PROFILES, receive=receive, token=token)
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        while not server.started:
+            time.sleep(0.01)
+        with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}") as client:
+            yield client
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
