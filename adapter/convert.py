@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from adapter.errors import NoMap, UnknownSender
+from adapter.errors import NoMap, SuspectCharset, UnknownSender
 from adapter.hl7v2 import grammar
+from adapter.hl7v2.encoding import SUSPECT
 from adapter.hl7v2.message import Message, Segment, escape
 from adapter.hl7v2.parse import header, parse
 from adapter.mapper.catalog import Catalog
@@ -35,6 +36,7 @@ def convert(raw: bytes, *, catalog: Catalog, site: Site | None = None) -> Conver
 
     Raises:
         Refusal: the message cannot be read (its leaves say where).
+        SuspectCharset: the bytes may be in another character set than the declared one.
         NoMap: no file of mappings/messages/ covers this event.
         NoIdentity: the message names no patient.
     """
@@ -44,6 +46,8 @@ def convert(raw: bytes, *, catalog: Catalog, site: Site | None = None) -> Conver
         if site is None:
             raise UnknownSender("MSH-3 and MSH-4 match no site")
     message = parse(raw, default_encoding=site.encoding)
+    if message.encoding_reason.endswith(SUSPECT):
+        raise SuspectCharset(f"the bytes are valid {message.encoding}, and valid UTF-8 too")
     message_map = catalog.messages.get(f"{message.type}^{message.event}")
     if message_map is None:
         raise NoMap(f"no map for {message.type}^{message.event}")

@@ -223,6 +223,13 @@ class NoMap(Held):
     code = "H2F-3002"
 
 
+class SuspectCharset(Held):
+    """The bytes are valid in two character sets: what is declared may not be what was meant (C4)."""
+
+    code = "H2F-3003"
+    mender = "sending hospital, with the analyst"
+
+
 class RequestError(AdapterError):
     """A FHIR request cannot be answered as asked."""
 

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from adapter.convert import Converted
 from adapter.errors import AdapterError, Held, NoMap, StorageUnavailable
 from adapter.log import event
+from adapter.mapper.engine import Mapped
 from adapter.store import inbox, lanes
-from adapter.store.database import Database
+from adapter.store.database import Database, refused
 from adapter.store.index import SearchIndex
 from adapter.store.lanes import Claimed, Finished
 from adapter.store.members import Study
@@ -47,11 +49,23 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A message after converting; `converted` is None unless it is mapped."""
+    """A message after converting; only one that is mapped has resources, its structure, and paths left unread."""
 
     claimed: Claimed
     finished: Finished
-    converted: Converted | None = None
+    resources: Sequence[Mapped] = ()
+    structure: str = ""
+    unread: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Bug:
+    """An exception that nobody named."""
+
+    exception: Exception
+
+
+_Made = TypeVar("_Made")
 
 
 class Worker:
@@ -107,13 +121,9 @@ class Worker:
             return 0
         done, untried = self._convert_all(claimed)
         self._failed = True
-        for attempt in range(1, _RETRIES + 1):
-            try:
-                self._write(done, untried)
-                break
-            except StorageUnavailable:
-                if attempt == _RETRIES:
-                    raise
+        written = self._tried(done, untried)
+        if isinstance(written, _Bug):
+            self._blame(done, written)
         self._failed = False
         for one in done:
             if one.finished.state == "held":
@@ -138,22 +148,49 @@ class Worker:
     def _converted(self, claimed: Claimed) -> _Done:
         """Convert one message, whatever happens."""
         if claimed.attempts > ATTEMPTS:
-            return _held_as_poison(claimed, "its worker died")
+            return _poison(claimed, "its worker died")
         try:
-            converted = self._convert(claimed)
+            made = _bounded(partial(self._mapped, claimed))
         except NoMap as cause:
             return _ended(claimed, "unmapped", cause)
         except AdapterError as cause:
             return _ended(claimed, "held", cause)
-        # The one boundary against our own bugs: a message that meets one must hold its patient's lane, not the worker.
-        except Exception as bug:  # noqa: BLE001
-            event(
-                "conversion_failed", level=logging.ERROR, failure=bug, message_id=claimed.id, attempt=claimed.attempts
-            )
-            if claimed.attempts < ATTEMPTS:
-                return _Done(claimed, Finished(claimed.id, "received"))
-            return _held_as_poison(claimed, type(bug).__name__)
-        return _Done(claimed, Finished(claimed.id, "mapped"), converted)
+        if not isinstance(made, _Bug):
+            return made
+        event("conversion_failed", level=logging.ERROR, failure=made.exception, message_id=claimed.id)
+        if claimed.attempts < ATTEMPTS:
+            return _Done(claimed, Finished(claimed.id, "received"))
+        return _poison(claimed, type(made.exception).__name__)
+
+    def _mapped(self, claimed: Claimed) -> _Done:
+        made = self._convert(claimed)
+        unread = [one.path for one in made.ledger.unmapped()]
+        return _Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, unread)
+
+    def _tried(self, done: Sequence[_Done], untried: Sequence[int]) -> _Bug | None:
+        """Write, again where the database was only in a bad moment (F17).
+
+        Returns:
+            Why one of these messages cannot be written at all, or None: they are.
+        """
+        for attempt in range(1, _RETRIES + 1):
+            try:
+                return _bounded(partial(self._write, done, untried))
+            except StorageUnavailable as failure:
+                if refused(failure):
+                    return _Bug(failure)
+                if attempt == _RETRIES:
+                    raise
+        return None
+
+    def _blame(self, done: Sequence[_Done], bug: _Bug) -> None:
+        """Return messages of which one cannot be written: taken one by one (F24), it shows which it is."""
+        event("writing_failed", level=logging.ERROR, failure=bug.exception, messages=len(done))
+        with self._database.write() as connection:
+            if len(done) == 1 and done[0].claimed.attempts >= ATTEMPTS:
+                held = _poison(done[0].claimed, type(bug.exception).__name__)
+                lanes.finish(connection, [held.finished], worker=self._name)
+            lanes.release(connection, worker=self._name)
 
     def _write(self, done: Sequence[_Done], untried: Sequence[int]) -> None:
         started = time.monotonic()
@@ -162,7 +199,7 @@ class Worker:
                 connection, self._rules.search_index, self._rules.merge, self._clock(), study=self._study
             )
             for one in done:
-                for mapped in one.converted.resources if one.converted else ():
+                for mapped in one.resources:
                     writer.put(mapped, site=one.claimed.site, message_id=one.claimed.id)
             writer.flush()
             inbox.add_unmapped(connection, _unmapped(done))
@@ -184,9 +221,19 @@ def _ended(claimed: Claimed, state: str, cause: AdapterError) -> _Done:
     return _Done(claimed, Finished(claimed.id, state, cause.code, cause.text, cause.mender))
 
 
-def _held_as_poison(claimed: Claimed, reason: str) -> _Done:
+def _poison(claimed: Claimed, reason: str) -> _Done:
     text = f"converting failed {ATTEMPTS} times: {reason}"
     return _Done(claimed, Finished(claimed.id, "held", Held.code, text, AdapterError.mender))
+
+
+def _bounded(action: Callable[[], _Made]) -> _Made | _Bug:
+    """The one boundary against our own bugs: a message that meets one must hold its lane, and not stop the worker."""
+    try:
+        return action()
+    except AdapterError:
+        raise
+    except Exception as bug:  # noqa: BLE001  (a bug has no name to catch it by)
+        return _Bug(bug)
 
 
 def _unmapped(done: Sequence[_Done]) -> list[tuple[str, str, str, int, int]]:
@@ -194,9 +241,8 @@ def _unmapped(done: Sequence[_Done]) -> list[tuple[str, str, str, int, int]]:
     counted: Counter[tuple[str, str, str]] = Counter()
     example: dict[tuple[str, str, str], int] = {}
     for one in done:
-        if one.converted:
-            for unread in one.converted.ledger.unmapped():
-                key = (one.claimed.site, one.converted.structure, unread.path)
-                counted[key] += 1
-                example.setdefault(key, one.claimed.id)
+        for path in one.unread:
+            key = (one.claimed.site, one.structure, path)
+            counted[key] += 1
+            example.setdefault(key, one.claimed.id)
     return [(*key, count, example[key]) for key, count in counted.items()]

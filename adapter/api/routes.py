@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from adapter.api import capability, failures, health, hl7_over_http, read, search
+from adapter.api import capability, failures, health, hl7_over_http, read, search, status
 from adapter.api.access_log import AccessLog
 from adapter.api.exchange import Serving, guarded, open_to_all
 from adapter.api.hl7_over_http import Receive
@@ -42,6 +42,7 @@ def create_app(
     _add_fhir(app)
     app.add_api_route("/health/live", health.live, methods=["GET", "HEAD"])
     app.add_api_route("/health/ready", health.ready, methods=["GET", "HEAD"])
+    app.add_route("/status", guarded(status.status), methods=_READ)
     if receive is not None:
         app.add_api_route("/hl7", hl7_over_http.endpoint(receive), methods=["POST"])
     failures.install(app)

@@ -5,7 +5,6 @@ Understood: unions, parentheses around a branch, element names, `ofType(T)`, `as
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -38,22 +37,27 @@ class Path:
     steps: tuple[Step, ...]
     target: str | None = None
 
-    def values(self, resource: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    def values(self, resource: dict[str, Any]) -> list[tuple[str, Any]]:
         """Every value found, with its FHIR type."""
         nodes: list[tuple[str, Any]] = [("", resource)]
         for step in self.steps:
-            nodes = [found for _, node in nodes for found in _follow(step, node)]
-        return iter(nodes)
+            found: list[tuple[str, Any]] = []
+            for _, node in nodes:
+                _follow(step, node, found)
+            if not found:
+                return found
+            nodes = found
+        return nodes
 
 
-def _follow(step: Step, node: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _follow(step: Step, node: dict[str, Any], found: list[tuple[str, Any]]) -> None:
     for name, type_name in step.properties:
         value = node.get(name)
         if value is None:
             continue
-        for item in cast("list[Any]", value) if isinstance(value, list) else [value]:
-            if item is not None and (step.where is None or item.get(step.where[0]) == step.where[1]):
-                yield type_name, item
+        for item in cast("list[Any]", value) if isinstance(value, list) else (value,):
+            if step.where is None or item.get(step.where[0]) == step.where[1]:
+                found.append((type_name, item))
 
 
 def compile_expression(expression: str, resource_type: str) -> tuple[Path, ...]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+_SMALLEST = -30
+
 
 def dumps(value: Any) -> bytes:
     """Write JSON in UTF-8; a Decimal exactly as it is.
@@ -32,7 +34,9 @@ def loads(text: bytes | str) -> Any:
 
 def _decimal(value: object) -> orjson.Fragment:
     if isinstance(value, Decimal) and value.is_finite():
-        return orjson.Fragment(str(value))
+        text = str(value)
+        # str() turns to exponents below 0.000001; the same digits are written out, as people send them.
+        return orjson.Fragment(f"{value:f}" if "E-" in text and value.adjusted() > _SMALLEST else text)
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 

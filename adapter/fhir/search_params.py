@@ -4,7 +4,7 @@
 result that arrives, so it holds nothing twice.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
@@ -51,9 +51,10 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchIndex:
-    """The served types with their parameters, by name."""
+    """The served types with their parameters, by name; `written` are those that have rows of their own."""
 
     parameters: Mapping[str, Mapping[str, Parameter]]
+    written: Mapping[str, Sequence[tuple[str, str, tuple[fhirpath.Path, ...], str | None]]]
     zone: tzinfo
 
     def rows(self, resource: dict[str, Any]) -> Rows:
@@ -62,15 +63,13 @@ class SearchIndex:
         A value that R4 does not allow has no row: a resource that was checked has none such.
         """
         found: dict[str, dict[tuple[Any, ...], None]] = {kind: {} for kind in _READERS}
-        for parameter in self.parameters.get(resource["resourceType"], {}).values():
-            if parameter.code in OF_THE_RESOURCE or parameter.stored_as != parameter.code:
-                continue
-            read, rows = _READERS[parameter.type], found[parameter.type]
-            for path in parameter.paths:
+        for code, kind, paths, target in self.written.get(resource["resourceType"], ()):
+            read, rows = _READERS[kind], found[kind]
+            for path in paths:
                 for type_name, value in path.values(resource):
                     for row in read[type_name](value, self.zone):
-                        if parameter.target is None or row[0] == parameter.target:
-                            rows[parameter.code, *row] = None
+                        if target is None or row[0] == target:
+                            rows[code, *row] = None
         return Rows(*(tuple(rows) for rows in found.values()))
 
 
@@ -92,7 +91,17 @@ def load(profiles: Path, *, zone: tzinfo = TRIAL_ZONE) -> SearchIndex:
             if resource_type in bases or "Resource" in bases:
                 parameter = _compile(definition, resource_type, file)
                 parameters[parameter.code] = parameter
-    return SearchIndex({name: _shared(parameters) for name, parameters in found.items()}, zone)
+    shared = {name: _shared(parameters) for name, parameters in found.items()}
+    written = {name: [_written(one) for one in of.values() if _has_rows(one)] for name, of in shared.items()}
+    return SearchIndex(shared, written, zone)
+
+
+def _has_rows(parameter: Parameter) -> bool:
+    return parameter.code not in OF_THE_RESOURCE and parameter.stored_as == parameter.code
+
+
+def _written(parameter: Parameter) -> tuple[str, str, tuple[fhirpath.Path, ...], str | None]:
+    return parameter.code, parameter.type, parameter.paths, parameter.target
 
 
 def _compile(definition: dict[str, Any], resource_type: str, file: Path) -> Parameter:

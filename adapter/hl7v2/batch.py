@@ -59,9 +59,8 @@ def _plain(data: bytes) -> Iterator[bytes]:
 
 def _without_blank_lines(message: bytes) -> bytes:
     """Cut the blank lines that part a message from the next one; its own last line end stays."""
-    text = message.rstrip(b" \t\r\n")
-    ending = _LINE_END.match(message, len(text))
-    return text + ending[0] if ending else message
+    ending = _LINE_END.search(message, len(message.rstrip(b" \t\r\n")))
+    return message[: ending.end()] if ending else message
 
 
 def _after_first_line(data: bytes) -> bytes:

@@ -235,6 +235,8 @@ def _elements(definitions: Sequence[Any], parent: Element, structure: str) -> tu
         if kind == "GRP":
             element.choice = definition[0] == "choice"
             element.children = _elements(definition[1], element, structure)
+            # A group of optional parts may be empty: nobody can miss it (OBSERVATION of ORU_R01 before 2.5).
+            element.required = element.required and any(child.required for child in element.children)
             if not element.children:
                 continue
         made.append(element)

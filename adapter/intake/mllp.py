@@ -31,8 +31,11 @@ class _Line:
         self._recording: set[asyncio.Task[None]] = set()
 
     async def handle(self, payload: bytes | Oversize, peer: Peer) -> Reply:
-        take = self._intake.receive_oversize if isinstance(payload, Oversize) else self._intake.receive
-        answer = await take(payload, channel=self._channel, transport=TRANSPORT, peer=str(peer))
+        intake, channel = self._intake, self._channel
+        if isinstance(payload, Oversize):
+            answer = await intake.receive_oversize(payload, channel=channel, transport=TRANSPORT, peer=str(peer))
+        else:
+            answer = await intake.receive(payload, channel=channel, transport=TRANSPORT, peer=str(peer))
         return Close(answer.ack) if answer.close else answer.ack
 
     def notify(self, notice: Notice, peer: Peer) -> None:

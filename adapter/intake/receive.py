@@ -156,15 +156,16 @@ def _cause(refusal: Refusal | None) -> str:
 
 
 def _log_stored(record: Record, stored: Stored) -> None:
-    if not isinstance(record, inbox.NewMessage):
-        return
-    ids = {"message_id": stored.message_id, "site": record.site, "channel": record.channel}
+    if isinstance(record, inbox.NewMessage):
+        name, level = _outcome(record, stored)
+        place = {"site": record.site, "channel": record.channel, "cause": record.cause_code}
+        log.event(name, level=level, failure=None, message_id=stored.message_id, **place)
+
+
+def _outcome(record: inbox.NewMessage, stored: Stored) -> tuple[str, int]:
     if stored.repeated:
-        log.event("message_resent", **ids)
-    elif record.state != "rejected":
-        log.event("message_stored", level=logging.DEBUG, **ids)
-    elif record.ack is None:
-        # The sender asked not to be told: nobody else knows (B28, B30).
-        log.event("refusal_not_told", level=logging.ERROR, cause=record.cause_code, **ids)
-    else:
-        log.event("message_refused", level=logging.WARNING, cause=record.cause_code, **ids)
+        return "message_resent", logging.INFO
+    if record.state != "rejected":
+        return "message_stored", logging.DEBUG
+    # A sender that asked not to be told (B28, B30): nobody else knows.
+    return ("refusal_not_told", logging.ERROR) if record.ack is None else ("message_refused", logging.WARNING)

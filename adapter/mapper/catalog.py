@@ -11,6 +11,7 @@ from adapter.errors import MappingError
 from adapter.hl7v2 import grammar
 from adapter.mapper.binding import bind
 from adapter.mapper.compiled import Compiled
+from adapter.mapper.fixes import FIXES
 from adapter.mapper.ledger import fields_read
 from adapter.mapper.plan import Plan, Reads, make_plan
 from adapter.mapper.rules import MessageMap, Path2, Place, SegmentMap, read_message_map, read_segment_map
@@ -110,6 +111,9 @@ def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[s
         for file in sorted(site.folder.glob("*.yaml"))
         if file.name != "site.yaml" and site.folder.name != "sites"
     }
+    if unknown := [name for name in site.fixes if name not in FIXES]:
+        known = ", ".join(FIXES)
+        raise MappingError(f"fixes: there is no {unknown[0]}; known are {known}", file=site.folder / "site.yaml")
     for name, file in own.items():
         if name not in common:
             raise MappingError(f"changes a map that is not in mappings/segments: {name}", file=file, line=1)

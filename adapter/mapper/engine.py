@@ -174,7 +174,7 @@ class _Run:
     def _no_identity(self, entry: Entry) -> None:
         if entry.resource == "Patient":
             raise NoIdentity(f"{self._at(entry, 0)} names no patient identifier")
-        self._issue("warning", "101", self._at(entry, 0), f"{entry.resource} has no identifier", entry.map, "identity")
+        self._issue("information", "101", self._at(entry, 0), f"{entry.resource} has no number", entry.map, "no-number")
 
     def _doubts(self, entry: Entry, compiled: Compiled, doubts: Sequence[tuple[int, Doubt]]) -> tuple[str, ...]:
         cleared: list[str] = []

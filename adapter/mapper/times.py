@@ -67,12 +67,11 @@ def order_key(text: str, zone: tzinfo) -> str:
     moment = _moment(parts.digits, zone) if parts else None
     if parts is None or moment is None:
         return ""
-    if parts.offset:
-        sign, hours, minutes = parts.offset[0], int(parts.offset[1:3]), int(parts.offset[4:])
-        shift = timedelta(hours=hours, minutes=minutes)
-        moment = moment.replace(tzinfo=UTC) - (shift if sign == "+" else -shift)
-    else:
-        moment -= moment.utcoffset() or timedelta()
+    shift = _shift(parts.offset) if parts.offset else moment.utcoffset() or timedelta()
+    try:
+        moment = moment.replace(tzinfo=UTC) - shift
+    except OverflowError:
+        return ""
     return f"{moment.replace(tzinfo=None).isoformat(timespec='seconds')}.{parts.fraction[1:]:0<6.6}Z"
 
 
@@ -97,6 +96,11 @@ def _digits(text: str) -> bool:
 
 def _offset_fits(digits: str) -> bool:
     return int(digits[2:]) < 60 and int(digits[:2]) * 60 + int(digits[2:]) <= LONGEST_OFFSET
+
+
+def _shift(offset: str) -> timedelta:
+    shift = timedelta(hours=int(offset[1:3]), minutes=int(offset[4:]))
+    return shift if offset[0] == "+" else -shift
 
 
 def _moment(digits: str, zone: tzinfo) -> datetime | None:

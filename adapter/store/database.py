@@ -17,12 +17,13 @@ from typing import Any, TextIO
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NotSupportedError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from adapter.errors import ConfigurationError, StorageUnavailable
 from adapter.store.migrations import upgrade
+from adapter.store.turns import Turns
 
 ARRIVED = "adapter_message_arrived"
 """PostgreSQL channel, and the mark on a connection, that say: a message waits for a worker."""
@@ -49,7 +50,7 @@ class Database:
         """Keep the engines, which are one on PostgreSQL, and what is to be released at the end."""
         self.dialect = writer.dialect.name
         self._writer, self._reader, self._resources = writer, reader, resources
-        self._turn = threading.Lock()
+        self._turn = Turns()
         self._arrived = threading.Event()
         self._listening: psycopg.Connection[Any] | None = None
 
@@ -96,11 +97,9 @@ class Database:
             self._arrived.wait(seconds)
 
     def close(self) -> None:
-        """Release everything; on SQLite the writing connection goes last, and checkpoints."""
+        """Release everything; on SQLite the writing connection goes after the readers, and checkpoints."""
         if self._listening:
             self._listening.close()
-        self._reader.dispose()
-        self._writer.dispose()
         self._resources.close()
 
     @contextmanager
@@ -130,10 +129,7 @@ def open_database(url: str) -> Database:
         ConfigurationError: another URL, or another process has this SQLite file open (F13).
         StorageUnavailable: the database cannot be opened.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigurationError("the database URL is not understood") from None
+    parsed = _parsed(url)
     match parsed.get_backend_name():
         case "sqlite" if parsed.database and parsed.database != ":memory:":
             return _open_sqlite(Path(parsed.database))
@@ -141,6 +137,23 @@ def open_database(url: str) -> Database:
             return _open_postgresql(parsed.set(drivername="postgresql+psycopg"))
         case _:
             raise ConfigurationError("the database is sqlite:///FOLDER/adapter.db or postgresql+psycopg://…")
+
+
+def look_into(url: str) -> Database:
+    """Open a database only to read it, beside the process that writes it.
+
+    Raises:
+        ConfigurationError: another URL, or there is no such database.
+        StorageUnavailable: the database cannot be opened.
+    """
+    parsed = _parsed(url)
+    if parsed.get_backend_name() == "postgresql":
+        return _open_postgresql(parsed.set(drivername="postgresql+psycopg"))
+    file = Path(parsed.database or "")
+    if not file.is_file():
+        raise ConfigurationError(f"there is no database {file}")
+    reader = _sqlite_engine(file, _READER, "BEGIN", {"poolclass": QueuePool} | _POOL)
+    return Database(reader, reader, ExitStack())
 
 
 def rows(connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
@@ -156,6 +169,11 @@ def run(connection: Connection, sql: str, values: Sequence[Any] = ()) -> int:
 def run_many(connection: Connection, sql: str, values: list[tuple[Any, ...]]) -> int:
     """Run one statement for each tuple of values; return how many rows were changed in all."""
     return connection.exec_driver_sql(_in_dialect(connection, sql), values).rowcount if values else 0
+
+
+def refused(failure: StorageUnavailable) -> bool:
+    """True where the database works, and what it was given is of no use to it: trying again would change nothing."""
+    return isinstance(failure.__cause__, DataError | ProgrammingError | NotSupportedError)
 
 
 def marks(values: Sequence[object]) -> str:
@@ -178,6 +196,13 @@ def now_micros(connection: Connection) -> int:
     if connection.dialect.name == "sqlite":
         return time.time_ns() // 1000
     return rows(connection, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")[0][0]
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except ArgumentError:
+        raise ConfigurationError("the database URL is not understood") from None
 
 
 def _in_dialect(connection: Connection, sql: str) -> str:
@@ -205,7 +230,9 @@ def _open_sqlite(file: Path) -> Database:
         except OSError as error:
             raise StorageUnavailable(f"{file.parent} cannot be written: {error.strerror}") from error
         writer = _sqlite_engine(file, _WRITER, "BEGIN IMMEDIATE", {"poolclass": StaticPool})
+        stack.callback(writer.dispose)
         reader = _sqlite_engine(file, _READER, "BEGIN", {"poolclass": QueuePool} | _POOL)
+        stack.callback(reader.dispose)
         with writer.begin() as connection:
             upgrade(connection)
             # This is the only process: whoever held a lease is dead.
@@ -231,11 +258,12 @@ def _sqlite_engine(file: Path, pragmas: Sequence[str], begin: str, pool: dict[st
 
 
 def _open_postgresql(url: URL) -> Database:
-    with _failures():
+    with ExitStack() as stack, _failures():
         engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, **_POOL)
+        stack.callback(engine.dispose)
         with engine.begin() as connection:
             upgrade(connection)
-        return Database(engine, engine, ExitStack())
+        return Database(engine, engine, stack.pop_all())
 
 
 @contextmanager

@@ -195,7 +195,10 @@ def listing(connection: Connection, filters: Mapping[str, str], *, before: int |
     where = f"WHERE {' AND '.join(terms)}" if terms else ""
     values = [*filters.values(), *([before] if before is not None else []), limit]
     found = rows(connection, f"SELECT {','.join(_LISTED)} FROM message {where} ORDER BY id DESC LIMIT ?", values)
-    return [Listed(*row[:6], instant(row[6]), *row[7:12]) for row in found]
+    lines: list[dict[str, Any]] = [dict(zip(_LISTED, row, strict=True)) for row in found]
+    for line in lines:
+        line["received_at"] = instant(line["received_at"])
+    return [Listed(**line) for line in lines]
 
 
 def add_unmapped(connection: Connection, counted: Iterable[tuple[str, str, str, int, int]]) -> None:

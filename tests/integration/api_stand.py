@@ -1,22 +1,25 @@
 """A database with a few synthetic resources, and the API over it on a free port."""
 
+import itertools
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+import psycopg
+import pytest
 import uvicorn
 
 from adapter.api.hl7_over_http import Receive
 from adapter.api.routes import create_app
 from adapter.data import data_folder
 from adapter.fhir import profiles, search_params
-from adapter.store.database import Database
+from adapter.store.database import Database, open_database
 from adapter.store.merge import MergeRule
 from adapter.store.resources import ResourceWriter
 
@@ -27,6 +30,7 @@ STUDY = {
     "url": "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy",
     "valueReference": {"reference": "ResearchStudy/tli-trial"},
 }
+_NUMBERS = itertools.count()
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
 
@@ -89,8 +93,18 @@ def definitions() -> list[dict[str, Any]]:
     return profiles.definitions(PROFILES)
 
 
+def empty_database(kind: str, request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> Database:
+    """An open, empty database for the tests of one module: `sqlite` or `postgresql`."""
+    if kind == "sqlite":
+        return open_database(f"sqlite:///{folders.mktemp('api')}/adapter.db")
+    server, name = request.getfixturevalue("postgres_server"), f"api_{next(_NUMBERS)}"
+    with psycopg.connect(server.replace("+psycopg", "") + "/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    return open_database(f"{server}/{name}")
+
+
 @contextmanager
-def served(database: Database, *, token: str | None = None, receive: Receive | None = None) -> Iterator[httpx.Client]:
+def served(database: Database, *, token: str | None = None, receive: Receive | None = None) -> Generator[httpx.Client]:
     """The API as a server of its own thread; yields a client of it."""
     app = create_app(database=database, index=INDEX, profiles=PROFILES, receive=receive, token=token)
     listening = socket.create_server(("127.0.0.1", 0))

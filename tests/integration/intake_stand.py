@@ -1,7 +1,7 @@
 """An intake on a real database with the real mappings, and synthetic messages to give it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,10 @@ from adapter.store.database import Database, open_database
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
-MSH = "MSH|^~\\&|LIS|FAHZU|HUB|CENTRAL|20180101080000+0800||ORU^R01^ORU_R01|LIS18010100001|P|2.5.1|||AL|NE|CHN|UNICODE UTF-8"
+MSH = (
+    "MSH|^~\\&|LIS|FAHZU|HUB|CENTRAL|20180101080000+0800||ORU^R01^ORU_R01|LIS18010100001|P|2.5.1"
+    "|||AL|NE|CHN|UNICODE UTF-8"
+)
 PID = "PID|1||00A90001^^^FAHZU&2.16.840.1.113883.3.9999.1.01.2&ISO^MR||试^九〇一^^^^^L^I||19541202|M"
 OBR = "OBR|1||L180101-0001^FAHZULIS|CBC^血常规^99ZJULIS|||20180101063000+0800"
 OBX = "OBX|1|NM|751-8^Neutrophils^LN||0.70|10*9/L^^UCUM|2.0-7.0|L|||F"
@@ -31,10 +34,8 @@ def message(*segments: str, encoding: str = "utf-8", end: str = "\r") -> bytes:
 
 def header(**changed: str) -> str:
     """MSH with fields changed: `header(msh_10="2")`."""
-    fields = MSH.split("|")
-    for name, value in changed.items():
-        fields[int(name.removeprefix("msh_")) - 1] = value
-    return "|".join(fields)
+    values = {int(name.removeprefix("msh_")): value for name, value in changed.items()}
+    return "|".join(values.get(number, field) for number, field in enumerate(MSH.split("|"), start=1))
 
 
 def result(**changed: str) -> bytes:
@@ -70,9 +71,9 @@ class Stand:
 
 
 @contextmanager
-def stand(folder: Path) -> Iterator[Stand]:
-    """An intake on a new SQLite database."""
-    database = open_database(f"sqlite:///{folder}/adapter.db")
+def stand(where: Path | str) -> Generator[Stand]:
+    """An intake on the database of this URL, or on SQLite in this folder."""
+    database = open_database(where if isinstance(where, str) else f"sqlite:///{where}/adapter.db")
     now = datetime(2018, 1, 1, 9, 0, tzinfo=UTC)
 
     def clock() -> datetime:
@@ -96,9 +97,9 @@ def run(scene: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(bounded())
 
 
-def receive(folder: Path, raws: Sequence[bytes]) -> tuple[list[Answer], list[dict[str, Any]]]:
+def receive(where: Path | str, raws: Sequence[bytes]) -> tuple[list[Answer], list[dict[str, Any]]]:
     """Give messages one after the other; return the answers and the inbox."""
-    with stand(folder) as it:
+    with stand(where) as it:
         answers: list[Answer] = []
 
         async def scene() -> None:

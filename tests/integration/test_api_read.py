@@ -1,7 +1,7 @@
 """Reading over real HTTP: versions, entity tags, forms, and the answer to everything that fails."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -141,7 +141,7 @@ def test_the_study_and_its_hospitals_are_served(client: httpx.Client) -> None:
 
 
 @contextmanager
-def running(folder: Path, **settings: Any) -> Iterator[tuple[Database, httpx.Client]]:
+def running(folder: Path, **settings: Any) -> Generator[tuple[Database, httpx.Client]]:
     database = open_database(f"sqlite:///{folder}/adapter.db")
     put(database, [observation("o1")])
     with served(database, **settings) as client:
@@ -161,14 +161,12 @@ def test_with_a_token_only_metadata_is_open(tmp_path: Path) -> None:
         assert client.get("/fhir/Observation/o1", headers={"Authorization": "Bearer a-secret"}).status_code == 200
 
 
-def test_a_storage_that_is_away_is_503_and_not_ready_but_alive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_storage_that_is_away_is_503_and_not_ready_but_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with running(tmp_path) as (database, client):
         assert client.get("/health/ready").status_code == 200
 
         @contextmanager
-        def away() -> Iterator[None]:
+        def away() -> Generator[None]:
             raise StorageUnavailable("the database failed: SQLITE_IOERR")
             yield
 

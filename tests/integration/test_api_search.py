@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from adapter.fhir import r4
-from adapter.store.database import open_database
-from tests.integration.api_stand import LAB, STUDY, definitions, observation, patient, put, served
+from adapter.store.database import Database
+from tests.integration.api_stand import LAB, STUDY, definitions, empty_database, observation, patient, put, served
 
 RESOURCES = [
     *definitions(),
@@ -30,9 +30,9 @@ RESOURCES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    database = open_database(f"sqlite:///{tmp_path_factory.mktemp('search')}/adapter.db")
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    database = empty_database(request.param, request, tmp_path_factory)
     put(database, RESOURCES)
     with served(database) as running:
         yield running
@@ -109,7 +109,9 @@ def test_a_stay_that_has_not_ended_reaches_into_every_later_day(client: httpx.Cl
 
 
 def test_our_own_absolute_reference_is_understood(client: httpx.Client) -> None:
-    assert found(client.get("/fhir/Observation", params={"patient": f"{client.base_url}/fhir/Patient/p2"})) == ["p2-wbc"]
+    assert found(client.get("/fhir/Observation", params={"patient": f"{client.base_url}/fhir/Patient/p2"})) == [
+        "p2-wbc"
+    ]
 
 
 def test_a_posted_search_is_the_same_search_and_its_links_can_be_followed(client: httpx.Client) -> None:
@@ -128,8 +130,7 @@ def test_sorting_by_date_puts_what_has_none_last(client: httpx.Client) -> None:
     assert set(found(client.get("/fhir/Observation?_sort=-_lastUpdated"))) == set(ascending)
 
 
-def test_pages_are_whole_and_in_order_while_resources_are_added(tmp_path_factory: pytest.TempPathFactory) -> None:
-    database = open_database(f"sqlite:///{tmp_path_factory.mktemp('pages')}/adapter.db")
+def test_pages_are_whole_and_in_order_while_resources_are_added(database: Database) -> None:
     put(database, [observation(f"o{number:02d}", when=f"2019-06-{number:02d}") for number in range(1, 21)])
     with served(database) as client:
         seen, address = list[str](), "/fhir/Observation?_sort=-date&_count=7&code=WBC"
@@ -139,7 +140,6 @@ def test_pages_are_whole_and_in_order_while_resources_are_added(tmp_path_factory
             put(database, [observation(f"new{page}", when="2019-07-01")], message=page + 2)
             links = {link["relation"]: link["url"] for link in answer.json()["link"]}
             address = links.get("next", "")
-    database.close()
     assert seen == [f"o{number:02d}" for number in range(20, 0, -1)]
     assert address == ""
 

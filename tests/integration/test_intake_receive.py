@@ -1,7 +1,7 @@
 """What each message is answered, and what is on disk then: catalogue groups A, B, C, D as far as intake decides."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,9 @@ from tests.integration.intake_stand import (
     stand,
 )
 
+
 @contextmanager
-def failing(transaction: AbstractContextManager[Any]) -> Iterator[Any]:
+def failing(transaction: AbstractContextManager[Any]) -> Generator[Any]:
     """The transaction, with a disk that fails at its commit."""
     with transaction as connection:
         yield connection
@@ -37,14 +38,14 @@ def failing(transaction: AbstractContextManager[Any]) -> Iterator[Any]:
 ORIGINAL = {"msh_15": "", "msh_16": ""}
 
 
-def receive_one(folder: Path, raw: bytes) -> tuple[Answer, dict[str, Any]]:
-    answers, messages = receive(folder, [raw])
+def receive_one(where: Path | str, raw: bytes) -> tuple[Answer, dict[str, Any]]:
+    answers, messages = receive(where, [raw])
     (row,) = messages
     return answers[0], row
 
 
-def test_message_is_on_disk_byte_for_byte_when_it_is_acknowledged(tmp_path: Path):
-    answer, row = receive_one(tmp_path, result())
+def test_message_is_on_disk_byte_for_byte_when_it_is_acknowledged(database_url: str):
+    answer, row = receive_one(database_url, result())
     assert segments(answer.ack)["MSA"] == ["MSA", "CA", "LIS18010100001"]
     assert bytes(row["raw"]) == result()
     assert bytes(row["ack"]) == answer.ack
@@ -124,9 +125,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refusal_names_code_and_place_and_is_stored(tmp_path: Path, case: str):
+def test_refusal_names_code_and_place_and_is_stored(database_url: str, case: str):
     raw, code, condition, place = REFUSED[case]
-    answer, row = receive_one(tmp_path, raw)
+    answer, row = receive_one(database_url, raw)
     ack = segments(answer.ack)
     assert ack["MSA"][1] == code
     assert ack["ERR"][3].split("^")[0] == condition if len(ack["ERR"]) > 3 else condition in ack["ERR"][1]
@@ -167,9 +168,9 @@ def test_odd_but_readable_messages_are_accepted_and_msh_10_echoed(tmp_path: Path
     assert acknowledged.split(separator)[2] == raw.split(separator)[9]
 
 
-def test_message_sent_again_gets_the_stored_answer_and_no_new_row(tmp_path: Path):
+def test_message_sent_again_gets_the_stored_answer_and_no_new_row(database_url: str):
     """B14."""
-    with stand(tmp_path) as it:
+    with stand(database_url) as it:
 
         async def scene() -> None:
             first = await it.receive(result())
@@ -216,9 +217,9 @@ def test_site_that_starts_control_ids_anew_every_day_is_not_deduplicated_by_them
     assert len(messages) == 2
 
 
-def test_resend_while_the_first_is_being_stored_gets_the_same_answer(tmp_path: Path):
+def test_resend_while_the_first_is_being_stored_gets_the_same_answer(database_url: str):
     """B18."""
-    with stand(tmp_path) as it:
+    with stand(database_url) as it:
 
         async def scene() -> None:
             answers = await asyncio.gather(*[it.receive(result()) for _ in range(20)])
@@ -229,17 +230,17 @@ def test_resend_while_the_first_is_being_stored_gets_the_same_answer(tmp_path: P
         assert len(it.messages()) == 1
 
 
-def test_resend_after_a_restart_gets_the_stored_answer(tmp_path: Path):
+def test_resend_after_a_restart_gets_the_stored_answer(database_url: str):
     """F2."""
-    first, _ = receive(tmp_path, [result()])
-    second, messages = receive(tmp_path, [result()])
+    first, _ = receive(database_url, [result()])
+    second, messages = receive(database_url, [result()])
     assert first[0].ack == second[0].ack
     assert len(messages) == 1
 
 
-def test_acknowledgement_is_never_acknowledged(tmp_path: Path):
+def test_acknowledgement_is_never_acknowledged(database_url: str):
     """B32."""
-    with stand(tmp_path) as it:
+    with stand(database_url) as it:
 
         async def scene() -> None:
             answer = await it.receive(message(header(msh_9="ACK^R01^ACK"), "MSA|AA|H2F1"))
@@ -258,9 +259,9 @@ def test_own_control_ids_are_unique_and_sort_by_time(tmp_path: Path):
     assert all(len(one) <= 20 for one in ids)
 
 
-def test_messages_of_one_batch_keep_their_order(tmp_path: Path):
+def test_messages_of_one_batch_keep_their_order(database_url: str):
     raws = [result(msh_10=str(number)) for number in range(300)]
-    with stand(tmp_path) as it:
+    with stand(database_url) as it:
 
         async def scene() -> None:
             await asyncio.gather(*[it.receive(raw) for raw in raws])
@@ -302,9 +303,9 @@ def test_busy_database_gives_no_answer_in_time_and_closes(tmp_path: Path, monkey
         run(scene)
 
 
-def test_acknowledgement_is_not_sent_when_the_commit_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_acknowledgement_is_not_sent_when_the_commit_fails(database_url: str, monkeypatch: pytest.MonkeyPatch):
     """F1: what was not committed was never acknowledged, and the whole batch is sent again."""
-    with stand(tmp_path) as it:
+    with stand(database_url) as it:
         raws = [result(msh_10=str(number)) for number in range(5)]
 
         async def scene() -> None:

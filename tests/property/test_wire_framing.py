@@ -1,5 +1,7 @@
 """Laws of the decoder: no cut, no noise, no length changes which messages come out."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -24,7 +26,7 @@ JUNK = st.one_of(
 def cut(stream: bytes, places: list[int]) -> list[bytes]:
     """The stream in pieces."""
     edges = [0, *sorted(place % (len(stream) + 1) for place in places), len(stream)]
-    return [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [stream[a:b] for a, b in pairwise(edges)]
 
 
 def decode(stream: bytes, places: list[int], decoder: Decoder | None = None) -> list[Event]:
@@ -32,7 +34,11 @@ def decode(stream: bytes, places: list[int], decoder: Decoder | None = None) -> 
     return [event for piece in cut(stream, places) for event in decoder.feed(piece)] + decoder.close()
 
 
-@given(parts=st.lists(st.tuples(JUNK, PAYLOADS | STRAY), max_size=6), tail=JUNK, places=st.lists(st.integers(0), max_size=30))
+@given(
+    parts=st.lists(st.tuples(JUNK, PAYLOADS | STRAY), max_size=6),
+    tail=JUNK,
+    places=st.lists(st.integers(0), max_size=30),
+)
 def test_any_cut_gives_every_message_in_order_and_noise_makes_none(
     parts: list[tuple[bytes, bytes]], tail: bytes, places: list[int]
 ):

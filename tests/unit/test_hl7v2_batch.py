@@ -17,6 +17,7 @@ ONE, TWO = b"MSH|^~\\&|A\rPID|1\r", b"MSH|^~\\&|B\rPID|2\r"
         (b"\n\n" + ONE, [ONE]),
         (b"\xef\xbb\xbf" + ONE + TWO, [b"\xef\xbb\xbf" + ONE, TWO]),
         (b"FHS|^~\\&\rBHS|^~\\&\r" + ONE + TWO + b"BTS|2\rFTS|1\r", [ONE, TWO]),
+        (ONE[:-1] + b"| \r\r" + TWO, [ONE[:-1] + b"| \r", TWO]),
         (b"", []),
         (b"\r\n", []),
     ],

@@ -228,8 +228,8 @@ def test_a_structure_that_the_version_lacks_is_taken_from_the_nearest():
         ("PEX", "P08", "2.4", "", "PEX_P07"),
         ("RAS", "O01", "2.3.1", "", "RAS_O01"),
         ("ACK", "R01", "2.5.1", "", "ACK"),
-        ("XXX", "Y99", "2.5.1", "ORU_R01", "ORU_R01"),
-        ("XXX", "Y99", "2.5.1", "", None),
+        ("XYZ", "Y99", "2.5.1", "ORU_R01", "ORU_R01"),
+        ("XYZ", "Y99", "2.5.1", "", None),
         ("", "", "2.5.1", "", None),
     ],
 )

@@ -315,12 +315,15 @@ def every_message(folder: str) -> list[Path]:
 
 @pytest.mark.parametrize("read", [parse, header])
 def test_every_message_of_the_corpus_is_read_or_refused_with_its_place(read: Callable[[bytes], object]):
+    refusals: list[Refusal] = []
     for file in every_message("corpus/messages"):
         try:
             read(file.read_bytes())
         except Refusal as refusal:
-            assert refusal.at is not None, file
-            assert refusal.text, file
+            refusals.append(refusal)
+
+    assert all(refusal.at and refusal.text for refusal in refusals)
+    assert len(refusals) < 20
 
 
 def test_every_sample_of_the_hospitals_is_read_and_printed_as_it_came():

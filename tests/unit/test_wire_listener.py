@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -44,9 +44,11 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(handle: Handle = echo, limits: Limits = QUICK) -> AsyncIterator[Stand]:
+async def stand(handle: Handle = echo, limits: Limits = QUICK) -> AsyncGenerator[Stand]:
     notices: list[Notice] = []
-    listener = await serve("127.0.0.1", 0, handle=handle, notify=lambda notice, _: notices.append(notice), limits=limits)
+    listener = await serve(
+        "127.0.0.1", 0, handle=handle, notify=lambda notice, _: notices.append(notice), limits=limits
+    )
     it = Stand(listener, notices)
     try:
         yield it

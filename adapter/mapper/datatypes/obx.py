@@ -5,6 +5,7 @@ its own parsing.
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +16,7 @@ from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, p
 from adapter.mapper.datatypes.cwe import Concepts, codings_of
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.dtm import IMPOSSIBLE, bind_datetime
-from adapter.mapper.datatypes.nm import decimal_of, measured
+from adapter.mapper.datatypes.nm import measured
 from adapter.mapper.datatypes.quantity import Scale, quantity, scale
 from adapter.mapper.datatypes.sn import structured
 from adapter.mapper.sites import Site
@@ -82,8 +83,8 @@ def _numbers(by: Scale, *, strict: bool) -> Reader:
 
     def number(value: Field) -> Any:
         text = value[0][0][0]
-        if simple and len(value) == 1 and len(value[0]) == 1 and text.isascii() and text.replace(".", "", 1).isdigit():
-            return {"valueQuantity": {"value": decimal_of(text), **unit}}
+        if simple and text.isascii() and text.replace(".", "", 1).isdigit() and value == (((text,),),):
+            return {"valueQuantity": {"value": Decimal(text), **unit}}
         return _number(lines(value).strip(), by, strict=strict)
 
     return number

@@ -1,0 +1,206 @@
+"""The service in one process: MLLP listener, HTTP, worker, one database. Here the clock is read and signals are heard."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from adapter import log
+from adapter.api.routes import create_app
+from adapter.convert import Converted, convert
+from adapter.data import data_folder
+from adapter.errors import ConfigurationError
+from adapter.fhir.profiles import definitions
+from adapter.fhir.search_params import load as load_search_index
+from adapter.intake import Intake, listen
+from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.mapper.engine import Mapped
+from adapter.settings import Address, Settings
+from adapter.store.database import Database, open_database
+from adapter.store.lanes import Claimed
+from adapter.store.merge import load_merge_rules
+from adapter.store.resources import ResourceWriter
+from adapter.trial.study import load_study
+from adapter.wire.listener import Limits
+from adapter.worker import Rules, Worker
+
+DEFINED = "1970-01-01T00:00:00Z"
+"""The time of the store's own resources: whatever the files say now replaces what they said before."""
+
+
+SWITCH_SECONDS = 0.0005
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Everything that is read from mappings/ and profiles/."""
+
+    catalog: Catalog
+    rules: Rules
+    profiles: Path
+
+    @classmethod
+    def load(cls) -> "Stock":
+        """Read and check it.
+
+        Raises:
+            MappingError: the first thing that is wrong, with file and line.
+        """
+        mappings, profiles = data_folder("mappings"), data_folder("profiles")
+        rules = Rules(load_search_index(profiles), load_merge_rules(mappings), load_study(mappings))
+        return cls(load_catalog(mappings), rules, profiles)
+
+
+def now() -> datetime:
+    """The clock."""
+    return datetime.now(UTC)
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigurationError: an address cannot be used, or is open to others without a token.
+        MappingError: mappings/ or profiles/ are wrong.
+        StorageUnavailable: the database cannot be opened.
+    """
+    log.configure(settings.log_level)
+    # SQLite releases the interpreter on every statement and waits to get it back: 5 ms, the default, is too long.
+    sys.setswitchinterval(SWITCH_SECONDS)
+    if settings.read_token is None and not settings.http.is_loopback:
+        raise ConfigurationError(
+            f"http listens on {settings.http}, where others can connect: set ADAPTER_READ_TOKEN, or listen on 127.0.0.1"
+        )
+    stock = Stock.load()
+    database = open_database(settings.database)
+    try:
+        _define(database, stock)
+        with _workers(settings, stock, database):
+            asyncio.run(_serve(settings, stock, database))
+    finally:
+        database.close()
+
+
+def _define(database: Database, stock: Stock) -> None:
+    """Put the study and the hospitals into the store; what is there already is left as it is."""
+    with database.write() as connection:
+        writer = ResourceWriter(connection, stock.rules.search_index, stock.rules.merge, now())
+        for resource in definitions(stock.profiles):
+            mapped = Mapped(resource, DEFINED, fill=False, defaults=(), cleared=(), map="profiles", patient_id=None)
+            writer.put(mapped, site="", message_id=0)
+        writer.flush()
+
+
+@contextlib.contextmanager
+def _workers(settings: Settings, stock: Stock, database: Database) -> Iterator[None]:
+    """Workers while the service runs: one thread on SQLite, which has one writer; processes on PostgreSQL."""
+    if not settings.worker_processes:
+        yield
+        return
+    if database.dialect == "sqlite":
+        stop = threading.Event()
+        thread = threading.Thread(target=_worker(database, stock, "worker").run, args=(stop,), name="worker")
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+        return
+    with ExitStack() as stack:
+        for number in range(settings.worker_processes):
+            name = f"{os.getpid()}-{number}"
+            process = get_context("spawn").Process(target=_work, args=(settings, name), daemon=True)
+            process.start()
+            stack.callback(process.join)
+            stack.callback(process.terminate)
+        yield
+
+
+def _work(settings: Settings, name: str) -> None:
+    """A worker process."""
+    log.configure(settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    database = open_database(settings.database)
+    try:
+        _worker(database, Stock.load(), name).run(stop)
+    finally:
+        database.close()
+
+
+def _worker(database: Database, stock: Stock, name: str) -> Worker:
+    def converted(claimed: Claimed) -> Converted:
+        return convert(claimed.raw, catalog=stock.catalog, site=stock.catalog.sites[claimed.site])
+
+    return Worker(database, name=name, convert=converted, rules=stock.rules, clock=now)
+
+
+async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    intake = Intake(catalog=stock.catalog, database=database, clock=now)
+    limits = Limits(stall_seconds=settings.stall_seconds, max_length=settings.max_message_bytes)
+    try:
+        listener = await listen(intake, settings.mllp.host, settings.mllp.port, limits=limits)
+    except OSError as error:
+        raise ConfigurationError(f"mllp cannot listen on {settings.mllp}: {error.strerror}") from error
+    token = settings.read_token.get_secret_value() if settings.read_token else None
+    app = create_app(
+        database=database,
+        index=stock.rules.search_index,
+        profiles=stock.profiles,
+        receive=intake.receive,
+        token=token,
+    )
+    server = _Server(app, settings.http)
+    serving = asyncio.create_task(server.serve())
+    await server.listening(serving)
+    log.event("listening", mllp=f"{listener.address[0]}:{listener.address[1]}", http=server.address)
+    await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    stopped = await listener.stop()
+    server.should_exit = True
+    await serving
+    await intake.close()
+    log.event("stopped", drained=stopped.drained, cut=stopped.cut)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the service stops as a whole, in its own order."""
+
+    def __init__(self, app: FastAPI, address: Address) -> None:
+        super().__init__(uvicorn.Config(app, host=address.host, port=address.port, log_config=None, lifespan="off"))
+        self._wanted = address
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
+        return nullcontext()
+
+    async def listening(self, serving: "asyncio.Task[None]") -> None:
+        """Return when it listens.
+
+        Raises:
+            ConfigurationError: the address cannot be used.
+        """
+        while not self.started:
+            if serving.done():
+                raise ConfigurationError(f"http cannot listen on {self._wanted}")
+            await asyncio.sleep(0.01)
+
+    @property
+    def address(self) -> str:
+        """The address in use."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"{host}:{port}"
