@@ -16,7 +16,7 @@ from adapter.mapper.ledger import fields_read
 from adapter.mapper.plan import Plan, Reads, make_plan
 from adapter.mapper.rules import MessageMap, Path2, Place, SegmentMap, read_message_map, read_segment_map
 from adapter.mapper.sites import Site, Sites, load_sites, standard_site
-from adapter.mapper.yaml_lines import Lines, load
+from adapter.yaml_lines import Lines, load
 
 MAPPED, KEPT, IGNORED = "mapped", "kept", "ignored"
 PLANS_KEPT = 4_000

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapter.errors import MappingError
-from adapter.mapper.yaml_lines import Lines, load
+from adapter.yaml_lines import Lines, load
 
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "unless", "value", "default", "refer"})
 MAP_KEYS = frozenset({"segment", "resource", "identity", "order", "fields", "ignored", "replaces", "numbered"})

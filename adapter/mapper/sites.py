@@ -14,7 +14,7 @@ from adapter.errors import MappingError
 from adapter.mapper.codes import CodeSystem, CodeTable, hl7_table, load_site_tables, load_systems, load_tables
 from adapter.mapper.identity import IdentifierTable, load_identifiers
 from adapter.mapper.units import Units, load_site_units, load_units
-from adapter.mapper.yaml_lines import Lines, load
+from adapter.yaml_lines import Lines, load
 
 REQUIRED_KEYS = ("code", "name", "organization", "timezone", "processing", "lane")
 SITE_KEYS = frozenset({*REQUIRED_KEYS, "match", "encoding", "unique_control_ids", "systems", "code_systems", "fixes"})

@@ -13,11 +13,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapter.errors import MappingError
 from adapter.fhir.json import canonical
+from adapter.yaml_lines import load
 
 Statement = list[Any]
 """The key of a statement, as JSON holds it: [strength, order, message], for array items also their place."""
@@ -102,10 +102,10 @@ def load_merge_rules(mappings: Path) -> MergeRules:
         MappingError: the file cannot be read, or does not say what it must; with its line.
     """
     file = mappings / "merge.yaml"
-    content, lines = _yaml(file)
+    content = load(file)
     if "*" not in content:
         raise MappingError("the rule `*`, for all other types, is missing", file=file, line=1)
-    return MergeRules({kind: _rule(said, file, lines[kind]) for kind, said in content.items()})
+    return MergeRules({kind: _rule(said, file, content.at[kind]) for kind, said in content.items()})
 
 
 def statement(mapped: Mapped, *, message_id: int) -> Statement:
@@ -239,18 +239,3 @@ def _rule(said: object, file: Path, line: int) -> MergeRule:
         raise MappingError(f"{where}: {first['msg']}", file=file, line=line) from None
     union = {name: tuple(members) for name, members in entry.union.items()}
     return MergeRule(entry.kind == "whole", union, frozenset(entry.parts), tuple(entry.choices))
-
-
-def _yaml(file: Path) -> tuple[dict[str, object], dict[str, int]]:
-    """The content of a YAML file, and the lines of its top keys."""
-    try:
-        text = file.read_text("utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise MappingError(error.problem or "is no YAML", file=file, line=mark.line + 1 if mark else 0) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise MappingError(f"cannot be read: {error}", file=file) from error
-    if not isinstance(root, yaml.MappingNode):
-        raise MappingError("must hold one mapping", file=file, line=1)
-    return yaml.safe_load(text), {key.value: key.start_mark.line + 1 for key, _ in root.value}

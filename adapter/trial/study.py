@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from adapter.errors import MappingError
+from adapter.yaml_lines import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,19 @@ def load_study(mappings: Path) -> StudyRules:
         MappingError: the file cannot be read, or does not say what it must; with its line.
     """
     file = mappings / "study.yaml"
-    content, lines = _yaml(file)
+    content = load(file)
     try:
         said = _File.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        line = lines.get(str(first["loc"][0]), 1) if first["loc"] else 1
+        line = content.at.get(str(first["loc"][0]), 1) if first["loc"] else 1
         raise MappingError(f"{where}: {first['msg']}", file=file, line=line) from None
     by_type: dict[str, str] = {}
     for url, types in said.extensions.items():
         for kind in types:
             if kind in by_type or kind in said.elements:
-                raise MappingError(f"{kind} is named twice", file=file, line=lines["extensions"])
+                raise MappingError(f"{kind} is named twice", file=file, line=content.at["extensions"])
             by_type[kind] = url
     elements = {kind: (own.name, own.number == "many") for kind, own in said.elements.items()}
     return StudyRules(said.study, frozenset(said.members), by_type, elements)
@@ -92,18 +92,3 @@ def tie(resource: dict[str, Any], study: StudyRules) -> dict[str, Any]:
 def _with(resource: dict[str, Any], name: str, item: dict[str, Any]) -> dict[str, Any]:
     items: list[dict[str, Any]] = resource.get(name, [])
     return resource if item in items else {**resource, name: [*items, item]}
-
-
-def _yaml(file: Path) -> tuple[object, dict[str, int]]:
-    """The content of a YAML file, and the lines of its top keys."""
-    try:
-        text = file.read_text("utf-8")
-        root = yaml.compose(text, Loader=yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        raise MappingError(error.problem or "is no YAML", file=file, line=mark.line + 1 if mark else 0) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise MappingError(f"cannot be read: {error}", file=file) from error
-    if not isinstance(root, yaml.MappingNode):
-        raise MappingError("must hold one mapping", file=file, line=1)
-    return yaml.safe_load(text), {key.value: key.start_mark.line + 1 for key, _ in root.value}

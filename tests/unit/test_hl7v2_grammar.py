@@ -273,7 +273,7 @@ def test_paths_that_exist(path: str):
     assert grammar.has_path(path)
 
 
-@pytest.mark.parametrize("path", ["XXX-1", "PID-99", "PID-5.99", "PID-1.2", "PID-3.4.9", "pid-5", "PID-5.1.1.1", ""])
+@pytest.mark.parametrize("path", ["XYZ-1", "PID-99", "PID-5.99", "PID-1.2", "PID-3.4.9", "pid-5", "PID-5.1.1.1", ""])
 def test_paths_that_do_not_exist(path: str):
     assert not grammar.has_path(path)
 
