@@ -7,7 +7,7 @@ from functools import lru_cache
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
 from adapter.mapper.compiled import STANDARD, Compiled
-from adapter.mapper.plan import Entry, Plan, Reads
+from adapter.mapper.plan import Entry, Plan, Read, Reads
 from adapter.mapper.rules import Path2, Rule
 
 _NONE: frozenset[int] = frozenset()
@@ -66,12 +66,10 @@ class Ledger:
             names = [segment.name for segment in self.segments]
             reads = fields_read([(one.entry, one.compiled) for one in self.used], names, self.ignored)
         left: list[Unread] = []
-        for segment, fields in zip(self.segments, reads, strict=True):
-            number = 0
-            for raw in segment.fields:
-                if raw and number and fields.get(number, _NONE) is not None:
-                    left += _left(segment, number, raw, fields.get(number, _NONE))
-                number += 1
+        for segment, (whole, parts) in zip(self.segments, reads, strict=True):
+            for number, raw in enumerate(segment.fields):
+                if raw and number not in whole:
+                    left += _left(segment, number, raw, parts.get(number))
         return tuple(left)
 
     def lineage(self) -> Iterator[Lineage]:
@@ -102,16 +100,22 @@ class Ledger:
 
 def fields_read(
     made: Sequence[tuple[Entry, Compiled]], names: Sequence[str], ignored: Mapping[str, Reads]
-) -> tuple[Reads, ...]:
-    """Per segment, the fields that the maps of these entries read, with those that are ignored on purpose."""
-    read: list[dict[int, frozenset[int] | None]] = [dict(ignored.get(name, {})) for name in names]
+) -> tuple[Read, ...]:
+    """Per segment, what the maps of these entries read, with what is ignored on purpose."""
+    read: list[dict[int, frozenset[int] | None]] = [{0: None, **ignored.get(name, {})} for name in names]
     for entry, compiled in made:
         for slot, index in zip(compiled.slots, entry.slots, strict=True):
             fields = compiled.reads.get(slot)
             if fields and index is not None:
                 for one in index if isinstance(index, tuple) else (index,):
                     _add(read[one], fields)
-    return tuple(read)
+    return tuple(
+        Read(
+            frozenset(number for number, components in fields.items() if components is None),
+            {number: components for number, components in fields.items() if components is not None},
+        )
+        for fields in read
+    )
 
 
 def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
@@ -121,7 +125,7 @@ def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
 
 
 def _left(segment: Segment, number: int, raw: str, components: frozenset[int] | None) -> list[Unread]:
-    if not components:
+    if components is None:
         return [Unread(segment.name, segment.position, number)]
     if raw == NULL or "^" not in raw:
         return []

@@ -7,12 +7,21 @@ on the way, so that one order never borrows from the next.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from adapter.hl7v2.grammar import Group, Shape
 from adapter.mapper.rules import MessageMap, SegmentMap
 
 Slot = tuple[str, bool]
 Reads = Mapping[int, frozenset[int] | None]
+"""The fields of a segment that some rule reads: None is the whole field, else these components."""
+
+
+class Read(NamedTuple):
+    """`Reads` in the form that is quick to ask: fields read whole (and 0, the name), and those read in part."""
+
+    whole: frozenset[int]
+    parts: Mapping[int, frozenset[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +50,12 @@ class Entry:
 class Plan:
     """All resources of one message shape.
 
-    `reads` says per segment which fields some rule reads (None: whole, else the components), worked out when the
-    plan is made, for the usual case that every entry becomes a resource.
+    `reads` says per segment what the rules read, worked out when the plan is made, for the usual case that every
+    entry becomes a resource.
     """
 
     entries: tuple[Entry, ...]
-    reads: tuple[Reads, ...] = ()
+    reads: tuple[Read, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
