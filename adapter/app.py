@@ -1,4 +1,4 @@
-"""The service in one process: MLLP listener, HTTP, worker, one database. Here the clock is read and signals are heard."""
+"""The service in one process: MLLP listener, HTTP, worker, database. Here the clock is read and signals are heard."""
 
 import asyncio
 import contextlib
@@ -6,8 +6,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, nullcontext
+from collections.abc import Generator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -22,6 +22,7 @@ from adapter.convert import Converted, convert
 from adapter.data import data_folder
 from adapter.errors import ConfigurationError
 from adapter.fhir.profiles import definitions
+from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
 from adapter.intake import Intake, listen
 from adapter.mapper.catalog import Catalog, load_catalog
@@ -48,6 +49,7 @@ class Stock:
 
     catalog: Catalog
     rules: Rules
+    search_index: SearchIndex
     profiles: Path
 
     @classmethod
@@ -58,8 +60,9 @@ class Stock:
             MappingError: the first thing that is wrong, with file and line.
         """
         mappings, profiles = data_folder("mappings"), data_folder("profiles")
-        rules = Rules(load_search_index(profiles), load_merge_rules(mappings), load_study(mappings))
-        return cls(load_catalog(mappings), rules, profiles)
+        index = load_search_index(profiles)
+        rules = Rules(index, load_merge_rules(mappings), load_study(mappings))
+        return cls(load_catalog(mappings), rules, index, profiles)
 
 
 def now() -> datetime:
@@ -103,7 +106,7 @@ def _define(database: Database, stock: Stock) -> None:
 
 
 @contextlib.contextmanager
-def _workers(settings: Settings, stock: Stock, database: Database) -> Iterator[None]:
+def _workers(settings: Settings, stock: Stock, database: Database) -> Generator[None]:
     """Workers while the service runs: one thread on SQLite, which has one writer; processes on PostgreSQL."""
     if not settings.worker_processes:
         yield
@@ -133,7 +136,7 @@ def _work(settings: Settings, name: str) -> None:
     log.configure(settings.log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda _number, _frame: stop.set())
     database = open_database(settings.database)
     try:
         _worker(database, Stock.load(), name).run(stop)
@@ -161,7 +164,7 @@ async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
     token = settings.read_token.get_secret_value() if settings.read_token else None
     app = create_app(
         database=database,
-        index=stock.rules.search_index,
+        index=stock.search_index,
         profiles=stock.profiles,
         receive=intake.receive,
         token=token,
@@ -185,8 +188,9 @@ class _Server(uvicorn.Server):
         super().__init__(uvicorn.Config(app, host=address.host, port=address.port, log_config=None, lifespan="off"))
         self._wanted = address
 
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:
-        return nullcontext()
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
 
     async def listening(self, serving: "asyncio.Task[None]") -> None:
         """Return when it listens.

@@ -64,7 +64,7 @@ def convert(raw: bytes, *, catalog: Catalog, site: Site | None = None) -> Conver
 
 
 def _in_standard_delimiters(message: Message) -> tuple[Segment, ...]:
-    """The same segments as if they had been sent with `|^~\\&`; compiled maps know no others."""
+    r"""The same segments as if they had been sent with `|^~\&`; compiled maps know no others."""
     return tuple(
         replace(
             segment,

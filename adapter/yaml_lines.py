@@ -1,7 +1,7 @@
 """YAML that remembers its lines, so that an error in a mapping names file and line."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -20,14 +20,16 @@ class _Loader(yaml.SafeLoader):
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Lines:
+    # PyYAML's own types say nothing of what is constructed.
+    construct = cast("Any", loader.construct_object)  # pyright: ignore[reportUnknownMemberType]
     made = Lines()
     made.line, made.at = node.start_mark.line + 1, {}
     for key_node, value_node in node.value:
-        key = str(loader.construct_object(key_node, deep=True))
+        key = str(construct(key_node, deep=True))
         line = key_node.start_mark.line + 1
         if key in made.at:
             raise yaml.MarkedYAMLError(None, None, f"key {key!r} stands twice", key_node.start_mark)
-        made[key] = loader.construct_object(value_node, deep=True)
+        made[key] = construct(value_node, deep=True)
         made.at[key] = line
     return made
 

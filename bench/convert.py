@@ -35,9 +35,11 @@ def message(number: int) -> bytes:
     at = f"2018{1 + number % 12:02}{1 + number % 28:02}{number % 24:02}{number % 60:02}00+0800"
     patient = f"00A9{number % 50:04}"
     lines = [
-        f"MSH|^~\\&|LIS^{oid}.1^ISO|FAHZU^{oid}^ISO|TRIALHUB|CENTRAL|{at}||ORU^R01^ORU_R01|LIS{number:011}|P|2.5.1|||AL|NE|CHN|UNICODE UTF-8",
+        f"MSH|^~\\&|LIS^{oid}.1^ISO|FAHZU^{oid}^ISO|TRIALHUB|CENTRAL|{at}||ORU^R01^ORU_R01"
+        f"|LIS{number:011}|P|2.5.1|||AL|NE|CHN|UNICODE UTF-8",
         f"PID|1||{patient}^^^FAHZU&{oid}.2&ISO^MR||赵^试{number % 50}^^^^^L^I||19541202|M",
-        f"PV1|1|I|HEM3^0302^01^FAHZU||||D1002^示例医^二|||HEM|||||||||V{number % 200:09}^^^FAHZU&{oid}.2&ISO^VN|||||||||||||||||||||||||{at}",
+        f"PV1|1|I|HEM3^0302^01^FAHZU||||D1002^示例医^二|||HEM|||||||||"
+        f"V{number % 200:09}^^^FAHZU&{oid}.2&ISO^VN|||||||||||||||||||||||||{at}",
         f"ORC|RE||L{number:09}^FAHZULIS",
         f"OBR|1||L{number:09}^FAHZULIS|CBC^血常规(五分类)^99ZJULIS|||{at}|||||||{at}||||||||{at}||HM|F",
     ]

@@ -30,8 +30,16 @@ def check(
     table = Table("site", "name", "character set", "time zone", "local codes", "units", "own maps", title="Hospitals")
     for site in catalog.sites:
         codes = sum(len(table) for table in site.codes.values())
-        own = sum(1 for file in site.folder.glob("*-*.yaml"))
-        row = (site.code, site.name, site.encoding or "MSH-18", str(site.timezone), codes, len(site.units), own)
+        own = len(list(site.folder.glob("*-*.yaml")))
+        row = (
+            site.code,
+            site.name,
+            site.encoding or "MSH-18",
+            str(site.timezone),
+            codes,
+            len(site.units.spellings),
+            own,
+        )
         table.add_row(*map(str, row))
     OUT.print(table)
     kinds = Table("message", "structure", "resources", title="Messages that are mapped")
@@ -40,5 +48,6 @@ def check(
         kinds.add_row(event, message_map.structure, ", ".join(resources))
     OUT.print(kinds)
     OUT.print(f"kept without a map yet: {', '.join(sorted(catalog.kept))}")
-    OUT.print(f"search parameters: {len(parameters)}")
+    count = sum(len(of_type) for of_type in parameters.parameters.values())
+    OUT.print(f"search parameters: {count} of {len(parameters.parameters)} resource types")
     OUT.print("everything is in order")

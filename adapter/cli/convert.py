@@ -10,7 +10,9 @@ from adapter.cli.terminal import ERR, read_messages
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
 from adapter.errors import AdapterError, ConfigurationError
-from adapter.fhir import json, outcome
+from adapter.fhir import json
+from adapter.fhir.outcome import outcome
+from adapter.hl7v2.parse import header
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.sites import Site
 
@@ -19,7 +21,9 @@ def convert_files(
     files: Annotated[list[Path], typer.Argument(help="Files with messages; - reads standard input.")],
     site: Annotated[str, typer.Option(help="Whose dialect it is; default: the site that MSH-3 and MSH-4 name.")] = "",
     *,
-    ledger: Annotated[bool, typer.Option("--ledger", help="Add where each element came from, and what was left.")] = False,
+    ledger: Annotated[
+        bool, typer.Option("--ledger", help="Add where each element came from, and what was left.")
+    ] = False,
 ) -> None:
     """Convert messages: one transaction Bundle a line (NDJSON).
 
@@ -38,7 +42,7 @@ def convert_files(
         except AdapterError as error:
             failed += 1
             ERR.print(f"{file} message {number}: {error.text} ({error.code}; mended by: {error.mender})", markup=False)
-            line: dict[str, Any] = outcome.of_error(error)
+            line: dict[str, Any] = outcome("invalid", f"{error.text} ({error.code})")
         else:
             line = _with_ledger(made) if ledger else bundle(made)
         sys.stdout.buffer.write(json.dumps(line) + b"\n")
@@ -61,8 +65,6 @@ def bundle(converted: Converted) -> dict[str, Any]:
 
 def _convert(message: bytes, catalog: Catalog, site: Site | None) -> Converted:
     if site is None:
-        from adapter.hl7v2.parse import header  # noqa: PLC0415
-
         head = header(message)
         site = catalog.sites.find(head.sending_application, head.sending_facility) or catalog.standard
     return convert(message, catalog=catalog, site=site)

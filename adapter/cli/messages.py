@@ -12,11 +12,13 @@ from adapter.store import figures, inbox
 from adapter.store.database import look_into
 
 
-def messages(  # noqa: PLR0913  (each is an option of the command)
+def messages(
     data: Annotated[Path | None, typer.Option(help="The data folder (ADAPTER_DATA).")] = None,
     database_url: Annotated[str | None, typer.Option(help="The database (ADAPTER_DATABASE_URL).")] = None,
     site: Annotated[str, typer.Option(help="Only this hospital.")] = "",
-    state: Annotated[str, typer.Option(help="Only this state: received, mapped, unmapped, ignored, held, rejected.")] = "",
+    state: Annotated[
+        str, typer.Option(help="Only this state: received, mapped, unmapped, ignored, held, rejected.")
+    ] = "",
     before: Annotated[int | None, typer.Option(help="Only messages before this number, for the next page.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Lines.")] = 20,
 ) -> None:
@@ -41,9 +43,7 @@ def messages(  # noqa: PLR0913  (each is an option of the command)
         cause = f"{one.cause_code} {one.cause}".strip()
         received = one.received_at.isoformat(sep=" ", timespec="seconds")
         kind = f"{one.message_type}^{one.event}"
-        table.add_row(
-            str(one.id), received, one.site, kind, one.control_id, one.state, one.ack_code, cause, one.mender
-        )
+        table.add_row(str(one.id), received, one.site, kind, one.control_id, one.state, one.ack_code, cause, one.mender)
     OUT.print(table)
     if len(listed) == limit:
         OUT.print(f"further lines: --before {listed[-1].id}")

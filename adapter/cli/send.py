@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated
 
@@ -35,33 +36,37 @@ def send(
     if bool(mllp) == bool(http):
         raise ConfigurationError("adapter send needs either --mllp HOST:PORT or --http URL")
     messages = list(read_messages(files))
-    try:
-        address = Address.parse(mllp) if mllp else None
-    except ValueError as error:
-        raise ConfigurationError(f"--mllp: {error}") from error
     bodies = [message for _, _, message in messages]
-    if address is None:
+    if http:
         deliveries = send_http(bodies, http, window=window, seconds=timeout)
     elif per_message:
-        deliveries = send_mllp_per_message(bodies, address.host, address.port, seconds=timeout)
+        deliveries = send_mllp_per_message(bodies, *_address(mllp), seconds=timeout)
     else:
-        deliveries = send_mllp(bodies, address.host, address.port, window=window, seconds=timeout)
-
-    async def run() -> list[Delivery]:
-        done: list[Delivery] = []
-        with progress() as bar:
-            task = bar.add_task("sending", total=len(bodies))
-            async for delivery in deliveries:
-                done.append(delivery)
-                bar.advance(task)
-        return done
-
+        deliveries = send_mllp(bodies, *_address(mllp), window=window, seconds=timeout)
     try:
-        done = asyncio.run(run())
+        done = asyncio.run(_sent(deliveries, len(bodies)))
     except OSError as error:
         raise ConfigurationError(f"{mllp or http} cannot be reached: {error.strerror or error}") from error
     _report(messages, done)
     raise typer.Exit(0 if all(delivery.accepted for delivery in done) else 1)
+
+
+def _address(text: str) -> tuple[str, int]:
+    try:
+        address = Address.parse(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--mllp: {error}") from error
+    return address.host, address.port
+
+
+async def _sent(deliveries: AsyncIterator[Delivery], total: int) -> list[Delivery]:
+    done: list[Delivery] = []
+    with progress() as bar:
+        task = bar.add_task("sending", total=total)
+        async for delivery in deliveries:
+            done.append(delivery)
+            bar.advance(task)
+    return done
 
 
 def _report(messages: list[tuple[str, int, bytes]], done: list[Delivery]) -> None:

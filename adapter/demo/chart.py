@@ -7,14 +7,15 @@ from datetime import datetime
 from adapter.demo.questions import Point
 
 HEIGHT = 12
-WIDTH = 100
+MARGIN = 11
 
 
-def chart(points: Sequence[Point], *, marks: Sequence[str] = (), threshold: float = 0.5) -> list[str]:
+def chart(points: Sequence[Point], *, width: int, marks: Sequence[str] = (), threshold: float = 0.5) -> list[str]:
     """Draw the points, newest of a day, with a dotted line at the threshold and `▲` under the marked days.
 
     Args:
         points: in order of time, values above 0.
+        width: of the whole drawing, in characters.
         marks: instants to mark, here the infusions.
         threshold: in the unit of the points.
     """
@@ -22,7 +23,7 @@ def chart(points: Sequence[Point], *, marks: Sequence[str] = (), threshold: floa
     if not days:
         return ["no results"]
     first, last = min(days), max(days)
-    step = max(1, math.ceil((last - first + 1) / WIDTH))
+    step = max(1, math.ceil((last - first + 1) / (width - MARGIN)))
     low, high = math.log10(min(*days.values(), threshold)), math.log10(max(*days.values(), threshold))
     columns = (last - first) // step + 1
     rows = [[" "] * columns for _ in range(HEIGHT)]
@@ -33,9 +34,9 @@ def chart(points: Sequence[Point], *, marks: Sequence[str] = (), threshold: floa
     rows[row(threshold)] = ["·"] * columns
     for day, value in days.items():
         rows[row(value)][(day - first) // step] = "●"
-    lines = [f"{_label(index, low, high):>8} ┤{''.join(cells)}" for index, cells in enumerate(rows)]
+    lines = [f"{_label(index, low, high):>{MARGIN - 2}} ┤{''.join(cells)}" for index, cells in enumerate(rows)]
     marked = {(_day(mark) - first) // step for mark in marks}
-    lines.append(" " * 9 + "└" + "".join("▲" if column in marked else "─" for column in range(columns)))
+    lines.append(" " * (MARGIN - 1) + "└" + "".join("▲" if column in marked else "─" for column in range(columns)))
     return lines
 
 

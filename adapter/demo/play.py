@@ -33,7 +33,9 @@ async def play(data: Path, console: Console, *, keep_serving: bool) -> bool:
         Whether every message was accepted and reached a final state.
     """
     async with running(data) as program:
-        console.print(f"[bold]adapter serve[/] runs: MLLP {program.mllp[0]}:{program.mllp[1]}, FHIR {program.base}/fhir")
+        console.print(
+            f"[bold]adapter serve[/] runs: MLLP {program.mllp[0]}:{program.mllp[1]}, FHIR {program.base}/fhir"
+        )
         answers, seconds = await _send(program, console)
         status = await _wait_until_empty(program, console)
         accepted = _show_received(console, answers, status, seconds)
@@ -49,9 +51,7 @@ async def _send(program: Program, console: Console) -> tuple[dict[str, Counter[s
     columns = (TextColumn("{task.description:58}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     begun = time.perf_counter()
     with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        tasks = {
-            feed.file: bars.add_task(f"{feed.hospital:6}{feed.way}", total=len(feed.messages())) for feed in FEEDS
-        }
+        tasks = {feed.file: bars.add_task(f"{feed.hospital:6}{feed.way}", total=len(feed.messages())) for feed in FEEDS}
 
         def advance(feed: Feed) -> None:
             bars.advance(tasks[feed.file])
@@ -70,9 +70,7 @@ async def _wait_until_empty(program: Program, console: Console) -> dict[str, Any
                 await asyncio.sleep(POLL_SECONDS)
 
 
-def _show_received(
-    console: Console, answers: dict[str, Counter[str]], status: dict[str, Any], seconds: float
-) -> bool:
+def _show_received(console: Console, answers: dict[str, Counter[str]], status: dict[str, Any], seconds: float) -> bool:
     states = sorted({row["state"] for row in status["messages"]})
     table = Table("hospital", "sent", "answers", *states, title="Received and converted")
     for hospital, codes in answers.items():
@@ -105,7 +103,7 @@ def _ask(program: Program, console: Console) -> None:
             points = questions.neutrophils(chosen)
             unit = points[0].unit if points else ""
             console.print(f"\nNeutrophils of {chosen.number} ({unit}; dotted 0.5; ▲ infusion)", style="bold")
-            for line in chart(points, marks=infusions[chosen.number]):
+            for line in chart(points, width=min(console.width, 110), marks=infusions[chosen.number]):
                 console.print(line, highlight=False)
 
 

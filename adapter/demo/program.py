@@ -4,7 +4,7 @@ import asyncio
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,25 +27,29 @@ class Program:
 
 
 @asynccontextmanager
-async def running(data: Path) -> AsyncIterator[Program]:
+async def running(data: Path) -> AsyncGenerator[Program]:
     """Start `adapter serve` on two free ports of this machine, wait until it is ready, stop it at the end.
 
     Raises:
         ConfigurationError: it ended by itself, or was not ready in time; its log is in DATA/adapter.log.
     """
+    program = _start(data)
+    try:
+        await _wait_until_ready(program)
+        yield program
+    finally:
+        program.process.terminate()
+        program.process.wait(timeout=30)
+
+
+def _start(data: Path) -> Program:
     mllp, http = _free_port(), _free_port()
     addresses = ("--mllp", f"127.0.0.1:{mllp}", "--http", f"127.0.0.1:{http}")
     data.mkdir(parents=True, exist_ok=True)
     with (data / "adapter.log").open("ab") as log:
         command = (sys.executable, "-m", "adapter", "serve", "--data", str(data), *addresses)
         process = subprocess.Popen(command, stderr=log, stdout=log)  # noqa: S603  (our own program)
-    program = Program(process, ("127.0.0.1", mllp), f"http://127.0.0.1:{http}", data)
-    try:
-        await _wait_until_ready(program)
-        yield program
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    return Program(process, ("127.0.0.1", mllp), f"http://127.0.0.1:{http}", data)
 
 
 async def _wait_until_ready(program: Program) -> None:

@@ -21,17 +21,18 @@ _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _UNBOUNDED_TYPES = frozenset({"ED", "FT", "RP", "TX"})
 
 
-def parse(raw: bytes, *, default_encoding: str | None = None) -> Message:
+def parse(raw: bytes, *, default_encoding: str | None = None, head: Header | None = None) -> Message:
     """Read one message, without framing.
 
     Args:
         raw: its bytes; segments end with CR, LF or CRLF, a byte order mark is skipped (B44-B46, C8).
         default_encoding: the site's character set, used when MSH-18 is empty.
+        head: its MSH, where it has been read already.
 
     Raises:
         Refusal: a leaf of it that says why and where.
     """
-    head = header(raw)
+    head = head or header(raw)
     decoded = decode(raw, declared=head.charset, default=default_encoding)
     check_controls(decoded.text, raw)
     segments = _segments(decoded.text, head.delimiters)

@@ -2,5 +2,6 @@
 
 from adapter.intake.mllp import listen
 from adapter.intake.receive import Answer, Intake
+from adapter.intake.warm import warm
 
-__all__ = ["Answer", "Intake", "listen"]
+__all__ = ["Answer", "Intake", "listen", "warm"]

@@ -111,7 +111,7 @@ def _check(raw: bytes, catalog: Catalog, reading: Reading) -> None:
     site = reading.site = catalog.sites.find(head.sending_application, head.sending_facility)
     if site is None:
         raise UnknownSender("MSH-3 and MSH-4 name no site of mappings/sites")
-    message = reading.message = parse(raw, default_encoding=site.encoding)
+    message = reading.message = parse(raw, default_encoding=site.encoding, head=head)
     _check_type(reading, catalog)
     _require(head, 10, "the message control id")
     _check_processing(head, site)

@@ -5,7 +5,7 @@ import logging
 
 from adapter import log
 from adapter.intake.receive import Intake
-from adapter.wire.listener import Close, Failed, Limits, Listener, Notice, Peer, Reply, Undelivered, serve
+from adapter.wire.listener import Close, Crowded, Failed, Limits, Listener, Notice, Peer, Reply, Undelivered, serve
 from adapter.wire.mllp import Abandoned, Frame, Garbage, Noise, Oversize
 
 TRANSPORT = "mllp"
@@ -50,6 +50,10 @@ class _Line:
                 self._log("end_block_lenient", peer)
             case Failed(error):
                 log.event("intake_failed", level=logging.ERROR, failure=error, channel=self._channel, peer=str(peer))
+            case Crowded(connections):
+                log.event(
+                    "connections_full", level=logging.WARNING, channel=self._channel, peer=str(peer), count=connections
+                )
             case Undelivered():
                 self._log("acknowledgement_undelivered", peer)
             case _:

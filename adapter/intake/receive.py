@@ -11,13 +11,12 @@ from adapter.errors import Refusal, StorageUnavailable, TooLarge
 from adapter.hl7v2.ack import acknowledge
 from adapter.hl7v2.parse import NO_HEADER
 from adapter.intake.checks import Reading, acknowledgement, digest, lane, read
-from adapter.intake.writer import Record, Stored, Writer
+from adapter.intake.writer import UNKNOWN_SITE, Record, Stored, Writer
 from adapter.mapper.catalog import Catalog
 from adapter.store import inbox
 from adapter.store.database import Database
 from adapter.wire.mllp import Oversize
 
-UNKNOWN_SITE = "unknown"
 BUDGET_SECONDS = 3.0
 """Below the shortest time-out of a sender (5 s), so that no answer crosses a message sent again (B55, F10)."""
 

@@ -1,14 +1,16 @@
 """Storing, one transaction for all that waits: while a batch is committed, the next one gathers. No timer delays it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from hashlib import sha256
 
-from adapter.store import inbox
+from adapter.store import inbox, resent
 from adapter.store.database import Connection, Database
 
 LARGEST_BATCH = 512
+UNKNOWN_SITE = "unknown"
 Record = inbox.NewMessage | inbox.Event
 
 
@@ -88,22 +90,48 @@ def _store_messages(connection: Connection, messages: Sequence[inbox.NewMessage]
     """Insert what is new; of what is known, in the inbox or earlier in this batch, note another attempt (B14, B18)."""
     if not messages:
         return []
-    keys = [message.key for message in messages]
-    known = inbox.find_duplicate(connection, keys)
-    fresh = {key: message for key, message in zip(reversed(keys), reversed(messages), strict=True) if key not in known}
-    new = [message for key, message in zip(keys, messages, strict=True) if fresh.get(key) is message]
+    first: dict[inbox.Key, inbox.NewMessage] = {}
+    for message in messages:
+        first.setdefault(message.key, message)
+    known = inbox.find_duplicate(connection, [*first, *map(_key_before_its_site, first.values())])
+    lifted = _lift_refusals(connection, first, known)
+    new = [message for key, message in first.items() if key not in known]
     for message, number in zip(new, inbox.insert(connection, new), strict=True):
         known[message.key] = inbox.StoredAck(number, message.ack_code, message.ack)
-    results = [
-        Stored(known[key].message_id, known[key].ack, repeated=fresh.get(key) is not message)
-        for key, message in zip(keys, messages, strict=True)
+    inserted = {id(message) for message in new}
+    results: list[Stored] = []
+    for message in messages:
+        found = known[message.key]
+        judged_now = id(message) in inserted or (found.message_id in lifted and first[message.key] is message)
+        results.append(Stored(found.message_id, found.ack, repeated=not judged_now))
+    attempts = [
+        inbox.Attempt(result.message_id or 0, one.channel, one.transport, one.peer, one.received_at)
+        for one, result in zip(messages, results, strict=True)
+        if id(one) not in inserted
     ]
-    inbox.record_attempt(
-        connection,
-        [
-            inbox.Attempt(known[m.key].message_id, m.channel, m.transport, m.peer, m.received_at)
-            for m, result in zip(messages, results, strict=True)
-            if result.repeated
-        ],
-    )
+    inbox.record_attempt(connection, attempts)
     return results
+
+
+def _lift_refusals(
+    connection: Connection, first: Mapping[inbox.Key, inbox.NewMessage], known: dict[inbox.Key, inbox.StoredAck]
+) -> set[int]:
+    """Accept what was refused when it came before and is not now; `known` then holds the new answers."""
+    again: dict[int, inbox.NewMessage] = {}
+    for key, message in first.items():
+        before = known.get(key) or known.get(_key_before_its_site(message))
+        if before and before.ack_code in resent.REFUSALS and message.state != "rejected":
+            again[before.message_id] = message
+    if not again:
+        return set()
+    lifted = resent.lift(connection, list(again.items()))
+    for number in lifted:
+        known[again[number].key] = inbox.StoredAck(number, again[number].ack_code, again[number].ack)
+    if len(lifted) < len(again):
+        known |= inbox.find_duplicate(connection, [message.key for message in again.values()])
+    return lifted
+
+
+def _key_before_its_site(message: inbox.NewMessage) -> inbox.Key:
+    """The key that the same bytes had while no site matched their sender (D1)."""
+    return (UNKNOWN_SITE, message.key[1], sha256(message.raw).digest())

@@ -54,6 +54,19 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
 
 def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
     path = f"{segment_map.resource}.{'.'.join(rule.target)}"
+    element = _checked_target(rule, segment_map, path)
+    for source in (*rule.sources, *([rule.unless] if rule.unless else [])):
+        _known_path(source, rule.place)
+    if rule.codes and not site.table(rule.codes):
+        raise rule.place.error(f"codes: there is no table {rule.codes}{_nearest(rule.codes, site.tables())}")
+    if rule.codes and not {*element.types} & {"code", "Coding", "CodeableConcept"}:
+        raise rule.place.error(f"codes: {path} is {' or '.join(element.types)}, which holds no code")
+    if rule.converter:
+        _checked_converter(rule, path, element)
+    return element
+
+
+def _checked_target(rule: Rule, segment_map: SegmentMap, path: str) -> r4.Element:
     try:
         element = r4.element(path)
         for depth in range(1, len(rule.target)):
@@ -61,15 +74,6 @@ def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
                 raise rule.place.error(f"{'.'.join(rule.target[:depth])} repeats: a converter must make it whole")
     except r4.UnknownElement as error:
         raise rule.place.error(str(error)) from error
-    for source in (*rule.sources, *([rule.unless] if rule.unless else [])):
-        _known_path(source, rule.place)
-    if rule.codes:
-        if not site.table(rule.codes):
-            raise rule.place.error(f"codes: there is no table {rule.codes}{_nearest(rule.codes, site.tables())}")
-        if not set(element.types) & {"code", "Coding", "CodeableConcept"}:
-            raise rule.place.error(f"codes: {path} is {' or '.join(element.types)}, which holds no code")
-    if rule.converter:
-        _checked_converter(rule, path, element)
     if (rule.refer or rule.is_default) and len(rule.target) > 1:
         raise rule.place.error("refer: and default: write elements of the resource itself")
     return element
@@ -192,9 +196,7 @@ def _identify_by_converter(
     return identify
 
 
-def _event_time(
-    segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]
-) -> Callable[[Slots], str]:
+def _event_time(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], str]:
     texts = [_text_of(path, slots) for path in (*segment_map.order, HEADER_TIME)]
     keys = _Memo(lambda text: order_key(text, site.timezone))
 

@@ -4,20 +4,20 @@ Same files, same catalog. A wrong file stops the start with its name and line (e
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapter.errors import MappingError
 from adapter.hl7v2 import grammar
 from adapter.mapper.binding import bind
-from adapter.mapper.compiled import Compiled
+from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.fixes import FIXES
-from adapter.mapper.ledger import fields_read
-from adapter.mapper.plan import Plan, Reads, make_plan
+from adapter.mapper.plan import Plan, make_plan
 from adapter.mapper.rules import MessageMap, Path2, Place, SegmentMap, read_message_map, read_segment_map
 from adapter.mapper.sites import Site, Sites, load_sites, standard_site
 from adapter.yaml_lines import Lines, load
 
+PlanKey = tuple[str, str, tuple[str, ...]]
 MAPPED, KEPT, IGNORED = "mapped", "kept", "ignored"
 PLANS_KEPT = 4_000
 LONGEST_PLAN_KEPT = 300
@@ -28,10 +28,9 @@ class SiteMaps:
     """The segment maps of one site, compiled, with the plans worked out so far."""
 
     site: Site
-    maps: Mapping[str, SegmentMap]
     compiled: Mapping[str, Compiled]
     ignored: Mapping[str, Reads]
-    plans: dict[tuple[str, str, tuple[str, ...]], Plan] = field(default_factory=dict)
+    plans: dict[PlanKey, Plan] = field(default_factory=dict[PlanKey, Plan])
 
     def plan(self, message_map: MessageMap, version: str, names: tuple[str, ...]) -> Plan:
         """The plan for this sequence of segment names; remembered while it is short."""
@@ -39,15 +38,7 @@ class SiteMaps:
         plan = self.plans.get(key)
         if plan is None:
             shape = grammar.shape(message_map.structure, version, names)
-            slots = {name: compiled.slots for name, compiled in self.compiled.items()}
-            many = {
-                (one.map.resource, target): repeats
-                for one in self.compiled.values()
-                for target, repeats in one.repeats.items()
-            }
-            plan = make_plan(message_map, self.maps, shape, names, slots, many)
-            made = [(entry, self.compiled[entry.map]) for entry in plan.entries]
-            plan = replace(plan, reads=fields_read(made, names, self.ignored))
+            plan = make_plan(message_map, self.compiled, shape, names, ignored=self.ignored)
             if len(names) <= LONGEST_PLAN_KEPT:
                 if len(self.plans) >= PLANS_KEPT:
                     self.plans.clear()
@@ -119,7 +110,7 @@ def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[s
             raise MappingError(f"changes a map that is not in mappings/segments: {name}", file=file, line=1)
     maps = {name: read_segment_map(own[name], base=base) if name in own else base for name, base in common.items()}
     compiled = {name: bind(segment_map, site) for name, segment_map in maps.items()}
-    return SiteMaps(site, maps, compiled, envelope)
+    return SiteMaps(site, compiled, envelope)
 
 
 def _events(file: Path, messages: Mapping[str, MessageMap]) -> tuple[frozenset[str], frozenset[str]]:

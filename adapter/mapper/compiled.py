@@ -6,7 +6,7 @@ code, a unit or a name that was seen before costs one dictionary look-up. What i
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from adapter.hl7v2.message import NULL, Delimiters, Field, Repetition, Segment, split_field
 from adapter.mapper.datatypes import CONVERTERS
@@ -17,6 +17,12 @@ from adapter.mapper.sites import Site
 STANDARD = Delimiters("|", "^", "~", "\\", "&", None)
 CLEARED = Doubt(None, "0", "", "cleared")
 MEMO_LIMIT = 20_000
+
+Slot = tuple[str, bool]
+"""What a map reads: a segment name, and whether all such segments of the group are meant or the nearest."""
+
+Reads = Mapping[int, frozenset[int] | None]
+"""The fields of a segment that some rule reads: None is the whole field, else these components."""
 
 Made = tuple[Any, Doubt | None]
 Slots = list[Any]
@@ -33,20 +39,20 @@ class Compiled:
     """
 
     map: SegmentMap
-    slots: tuple[tuple[str, bool], ...]
+    slots: tuple[Slot, ...]
     build: Build
     identify: Callable[[Slots], tuple[str, str] | None]
     event_time: Callable[[Slots], str]
     defaults: tuple[tuple[str, Any], ...]
     required: tuple[tuple[str, ...], ...]
     names_identifier: bool
-    reads: Mapping[tuple[str, bool], Mapping[int, frozenset[int] | None]]
+    reads: Mapping[Slot, Reads]
     repeats: Mapping[tuple[str, ...], bool]
 
 
-def slot_order(segment_map: SegmentMap) -> tuple[tuple[str, bool], ...]:
+def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     """The segments that a map reads, its own first; the flag says all of the group instead of the nearest."""
-    slots: dict[tuple[str, bool], None] = {(segment_map.segment, False): None}
+    slots: dict[Slot, None] = {(segment_map.segment, False): None}
     for path in [*_rule_paths(segment_map), *segment_map.order, *_identity_paths(segment_map), Path2("MSH", 7)]:
         slots.setdefault((path.segment, not path.field), None)
     return tuple(slots)
@@ -61,29 +67,28 @@ def _identity_paths(segment_map: SegmentMap) -> list[Path2]:
     return [path for alternatives in segment_map.identity.paths for path in alternatives]
 
 
-def reads(segment_map: SegmentMap) -> Mapping[tuple[str, bool], Mapping[int, frozenset[int] | None]]:
+def reads(segment_map: SegmentMap) -> Mapping[Slot, Reads]:
     """Per slot, the fields that some rule reads; None = whole, else the components."""
-    found: dict[tuple[str, bool], dict[int, frozenset[int] | None]] = {}
-
-    def note(path: Path2, components: frozenset[int] | None) -> None:
-        fields = found.setdefault((path.segment, not path.field), {})
-        wanted = frozenset({path.component}) if path.component else components
-        known = fields.get(path.field, frozenset())
-        fields[path.field] = None if wanted is None or known is None else wanted | known
-
+    found: dict[Slot, dict[int, frozenset[int] | None]] = {}
     for rule in segment_map.rules:
         converter = CONVERTERS.get(rule.converter)
+        components = frozenset({1}) if rule.codes else converter.reads if converter else None
         for path in rule.sources:
             if path.field:
-                note(path, frozenset({1}) if rule.codes else converter.reads if converter else None)
-            elif converter:
-                for field in converter.fields:
-                    found.setdefault((path.segment, True), {})[field] = None
-    for path in _identity_paths(segment_map):
-        note(path, None)
-    for path in segment_map.ignored:
-        note(path, None)
+                _note(found, path, components)
+            else:
+                fields = converter.fields if converter else ()
+                found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
+    for path in (*_identity_paths(segment_map), *segment_map.ignored):
+        _note(found, path, None)
     return found
+
+
+def _note(found: dict[Slot, dict[int, frozenset[int] | None]], path: Path2, components: frozenset[int] | None) -> None:
+    fields = found.setdefault((path.segment, False), {})
+    wanted = frozenset({path.component}) if path.component else components
+    known = fields.get(path.field, frozenset[int]())
+    fields[path.field] = None if wanted is None or known is None else wanted | known
 
 
 def single(convert: Callable[[Repetition], Any], component: int, *, many: bool) -> Callable[[str], Made]:
@@ -115,7 +120,7 @@ def _convert_field(field: Field, convert: Callable[[Repetition], Any], component
         if isinstance(value, Doubt):
             doubt, value = value, value.value
         if value is not None:
-            values.extend(value) if isinstance(value, list) and many else values.append(value)
+            values += cast("list[Any]", value) if isinstance(value, list) and many else [value]
     if not many and len(field) > 1 and doubt is None:
         doubt = Doubt(None, "102", "only the first repetition fits the FHIR element", "repetition-left-out")
     return (values or None, doubt) if many else (values[0] if values else None, doubt)
@@ -130,11 +135,9 @@ def several(convert: Callable[..., Any], *, many: bool) -> Callable[[tuple[str, 
         doubt = None
         if isinstance(value, Doubt):
             doubt, value = value, value.value
-        if many and value is not None and not isinstance(value, list):
-            value = [value]
         if len(memo) >= MEMO_LIMIT:
             memo.clear()
-        memo[raws] = made = (value, doubt)
+        memo[raws] = made = (_listed(value) if many else value, doubt)
         return made
 
     make.memo = memo  # type: ignore[attr-defined]
@@ -148,16 +151,16 @@ def group(convert: Callable[[tuple[Segment, ...]], Any], *, many: bool) -> Calla
         value, doubt = convert(segments), None
         if isinstance(value, Doubt):
             doubt, value = value, value.value
-        if many and value is not None and not isinstance(value, list):
-            value = [value]
-        return value, doubt
+        return _listed(value) if many else value, doubt
 
     return make
 
 
-def generate(
-    segment_map: SegmentMap, site: Site, many: Callable[[Rule], bool], coded: Callable[[Rule], Any]
-) -> Build:
+def _listed(value: Any) -> Any:
+    return value if value is None or isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+
+
+def generate(segment_map: SegmentMap, site: Site, many: Callable[[Rule], bool], coded: Callable[[Rule], Any]) -> Build:
     """Write and compile the function that builds one resource from its slots.
 
     Args:
@@ -190,7 +193,7 @@ def _convert(rule: Rule, site: Site, coded: Callable[[Rule], Any]) -> Any:
 class _Writer:
     """Writes the lines of one rule."""
 
-    def __init__(self, number: int, rule: Rule, slots: Mapping[tuple[str, bool], int], names: dict[str, Any]) -> None:
+    def __init__(self, number: int, rule: Rule, slots: Mapping[Slot, int], names: dict[str, Any]) -> None:
         self.number, self.rule, self.slots, self.names = number, rule, slots, names
 
     def lines(self, convert: Any, *, many: bool) -> list[str]:
@@ -229,7 +232,8 @@ class _Writer:
 
     def _store(self, pad: str, value: str, *, many: bool) -> list[str]:
         *parents, last = self.rule.target
-        lines, holder = [], "out"
+        lines: list[str] = []
+        holder = "out"
         for parent in parents:
             lines.append(f"{pad}p = {holder}.get({parent!r})")
             lines.append(f"{pad}if p is None: p = {holder}[{parent!r}] = {{}}")

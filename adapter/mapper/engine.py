@@ -10,11 +10,15 @@ from typing import Any
 
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
-from adapter.mapper.compiled import CLEARED, Compiled
+from adapter.mapper.compiled import CLEARED, Compiled, Reads
 from adapter.mapper.datatypes.doubt import Doubt
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger, Used
-from adapter.mapper.plan import Entry, Plan, Reads
+from adapter.mapper.plan import Entry, Plan
+
+NO_DOSE = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
+"""A dosage needs a dose (R4 invariant mad-1): where none can be read, the route is kept with this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
@@ -77,8 +81,7 @@ def map_message(
     run = _Run(segments, plan, maps)
     resources: list[Mapped] = []
     used: list[Used] = []
-    for number, entry in enumerate(plan.entries):
-        made = run.build(number, entry)
+    for entry, made in zip(plan.entries, run.build_all(), strict=True):
         if made:
             resources.append(made)
             resources += _linked_patients(made)
@@ -128,6 +131,19 @@ class _Run:
             found.append(identifier)
         return found
 
+    def build_all(self) -> list[Mapped | None]:
+        """Build every entry; anew where one could not be made, so that nothing refers to it."""
+        while True:
+            built = [self.build(number, entry) for number, entry in enumerate(self.plan.entries)]
+            if None not in built:
+                return built
+            lost = [number for number, made in enumerate(built) if made is None and self.references[number]]
+            if not lost:
+                return built
+            for number in lost:
+                self.references[number] = None
+            self.issues.clear()
+
     def build(self, number: int, entry: Entry) -> Mapped | None:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
         compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
@@ -141,16 +157,16 @@ class _Run:
         doubts: list[tuple[int, Doubt]] = []
         compiled.build(slots, out, doubts)
         self._refer(entry, out)
+        if "dosage" in out:
+            out["dosage"].setdefault("dose", NO_DOSE)
         defaults: tuple[str, ...] = ()
         for element, value in compiled.defaults:
             if element not in out:
                 out[element] = value
                 defaults += (element,)
+        cleared = self._doubts(entry, compiled, doubts) if doubts else ()
         if not self._complete(entry, compiled, out):
             return None
-        cleared: tuple[str, ...] = ()
-        if doubts:
-            cleared = self._doubts(entry, compiled, doubts)
         patient = self.ids[entry.patient] if entry.patient is not None else None
         return Mapped(out, compiled.event_time(slots), entry.fill, defaults, cleared, entry.map, patient)
 
@@ -167,26 +183,28 @@ class _Run:
         for names in compiled.required:
             if names[0] not in out and not any(name in out for name in names):
                 text = f"{entry.resource} not made: FHIR requires {names[0]}"
-                self._issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete")
+                self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
                 return False
         return True
 
     def _no_identity(self, entry: Entry) -> None:
         if entry.resource == "Patient":
             raise NoIdentity(f"{self._at(entry, 0)} names no patient identifier")
-        self._issue("information", "101", self._at(entry, 0), f"{entry.resource} has no number", entry.map, "no-number")
+        self.issues.append(
+            Issue("information", "101", self._at(entry, 0), f"{entry.resource} has no number", entry.map, "no-number")
+        )
 
     def _doubts(self, entry: Entry, compiled: Compiled, doubts: Sequence[tuple[int, Doubt]]) -> tuple[str, ...]:
         cleared: list[str] = []
         for number, doubt in doubts:
             rule = compiled.map.rules[number]
             if doubt is CLEARED:
-                cleared.append(rule.target[0])
+                cleared.append(".".join(rule.target))
                 continue
             source = rule.sources[0]
             slot = compiled.slots.index((source.segment, not source.field))
             path = f"{self._at(entry, slot)}{str(source)[3:]}"
-            self._issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind)
+            self.issues.append(Issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind))
         return tuple(cleared)
 
     def _at(self, entry: Entry, slot: int) -> str:
@@ -204,9 +222,6 @@ class _Run:
         occurrence = self._occurrences[index]
         return self.segments[index].name + (f"[{occurrence}]" if occurrence > 1 else "")
 
-    def _issue(self, severity: str, code: str, path: str, text: str, rule: str, kind: str) -> None:  # noqa: PLR0913
-        self.issues.append(Issue(severity, code, path, text, rule, kind))
-
 
 def _linked_patients(mapped: Mapped) -> list[Mapped]:
     """A Patient that is named only by a link exists too, with the identifier that names it."""
@@ -214,7 +229,11 @@ def _linked_patients(mapped: Mapped) -> list[Mapped]:
         return []
     return [
         Mapped(
-            {"resourceType": "Patient", "id": other["reference"].partition("/")[2], "identifier": [other["identifier"]]},
+            {
+                "resourceType": "Patient",
+                "id": other["reference"].partition("/")[2],
+                "identifier": [other["identifier"]],
+            },
             mapped.order,
             fill=True,
             defaults=(),

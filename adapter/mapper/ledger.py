@@ -6,11 +6,9 @@ from functools import lru_cache
 
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
-from adapter.mapper.compiled import STANDARD, Compiled
-from adapter.mapper.plan import Entry, Plan, Read, Reads
+from adapter.mapper.compiled import STANDARD, Compiled, Reads
+from adapter.mapper.plan import Entry, Plan, fields_read
 from adapter.mapper.rules import Path2, Rule
-
-_NONE: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,32 +94,6 @@ class Ledger:
             return []
         segments = [self.segments[one] for one in (index if isinstance(index, tuple) else (index,))]
         return [segment for segment in segments if not path.field or segment.raw(path.field)]
-
-
-def fields_read(
-    made: Sequence[tuple[Entry, Compiled]], names: Sequence[str], ignored: Mapping[str, Reads]
-) -> tuple[Read, ...]:
-    """Per segment, what the maps of these entries read, with what is ignored on purpose."""
-    read: list[dict[int, frozenset[int] | None]] = [{0: None, **ignored.get(name, {})} for name in names]
-    for entry, compiled in made:
-        for slot, index in zip(compiled.slots, entry.slots, strict=True):
-            fields = compiled.reads.get(slot)
-            if fields and index is not None:
-                for one in index if isinstance(index, tuple) else (index,):
-                    _add(read[one], fields)
-    return tuple(
-        Read(
-            frozenset(number for number, components in fields.items() if components is None),
-            {number: components for number, components in fields.items() if components is not None},
-        )
-        for fields in read
-    )
-
-
-def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
-    for field, components in fields.items():
-        before = known.get(field, _NONE)
-        known[field] = None if components is None or before is None else before | components
 
 
 def _left(segment: Segment, number: int, raw: str, components: frozenset[int] | None) -> list[Unread]:

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from adapter.hl7v2.grammar import Group, Shape
-from adapter.mapper.rules import MessageMap, SegmentMap
+from adapter.mapper.compiled import Compiled, Reads, Slot
+from adapter.mapper.rules import MessageMap, Part
 
-Slot = tuple[str, bool]
-Reads = Mapping[int, frozenset[int] | None]
-"""The fields of a segment that some rule reads: None is the whole field, else these components."""
+_NONE: frozenset[int] = frozenset()
 
 
 class Read(NamedTuple):
@@ -40,7 +39,7 @@ class Entry:
     map: str
     resource: str
     fill: bool
-    slots: tuple[int | None | tuple[int, ...], ...]
+    slots: tuple[int | tuple[int, ...] | None, ...]
     references: tuple[Reference, ...]
     owner: int | None
     patient: int | None
@@ -69,55 +68,84 @@ class _Spot:
 
 def make_plan(
     message_map: MessageMap,
-    maps: Mapping[str, SegmentMap],
+    maps: Mapping[str, Compiled],
     shape: Shape,
     names: Sequence[str],
-    slots: Mapping[str, tuple[Slot, ...]],
-    many: Mapping[tuple[str, tuple[str, ...]], bool],
+    *,
+    ignored: Mapping[str, Reads],
 ) -> Plan:
     """Work out the plan for one shape.
 
     Args:
         message_map: which resources this structure gives.
-        maps: the segment maps (of one site) by name.
+        maps: the segment maps of one site by name.
         shape: the groups of the message.
         names: the segment names of the message.
-        slots: per map, the segments that its compiled function wants.
-        many: per resource and element of a `refer:` rule, whether the element repeats.
+        ignored: per segment name the fields that are left out on purpose.
     """
     spots = sorted(_spots(shape.root, (), ()), key=lambda spot: spot.index)
     parts = [
         (part, spot)
         for spot in spots
         for part in message_map.parts
-        if maps[part.map].segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
+        if maps[part.map].map.segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
     ]
-    entry_spots = [(maps[part.map].resource, spot) for part, spot in parts]
-    entries: list[Entry] = []
-    for part, spot in parts:
-        segment_map = maps[part.map]
-        references = tuple(
-            Reference(rule.target[0], repeats, found)
-            for rule in segment_map.rules
-            if rule.refer
-            for repeats in (many[segment_map.resource, rule.target],)
-            if (found := _entries(rule.refer, spot, entry_spots, many=repeats))
+    made = [(maps[part.map].map.resource, spot) for part, spot in parts]
+    entries = tuple(_entry(part, maps[part.map], spot, made, (spots, names)) for part, spot in parts)
+    return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored))
+
+
+def _entry(
+    part: Part,
+    compiled: Compiled,
+    spot: _Spot,
+    made: Sequence[tuple[str, _Spot]],
+    message: tuple[Sequence[_Spot], Sequence[str]],
+) -> Entry:
+    references = tuple(
+        Reference(rule.target[0], repeats, found)
+        for rule in compiled.map.rules
+        if rule.refer
+        for repeats in (compiled.repeats[rule.target],)
+        if (found := _entries(rule.refer, spot, made, many=repeats))
+    )
+    owner = _entries(compiled.map.identity.owner, spot, made, many=False)
+    patient = _entries("Patient", spot, made, many=False)
+    return Entry(
+        map=part.map,
+        resource=compiled.map.resource,
+        fill=part.fill,
+        slots=tuple(_slot(slot, spot, *message) for slot in compiled.slots),
+        references=references,
+        owner=owner[0] if owner else None,
+        patient=patient[0] if patient else None,
+    )
+
+
+def fields_read(
+    made: Sequence[tuple[Entry, Compiled]], names: Sequence[str], ignored: Mapping[str, Reads]
+) -> tuple[Read, ...]:
+    """Per segment, what the maps of these entries read, with what is ignored on purpose."""
+    read: list[dict[int, frozenset[int] | None]] = [{0: None, **ignored.get(name, {})} for name in names]
+    for entry, compiled in made:
+        for slot, index in zip(compiled.slots, entry.slots, strict=True):
+            fields = compiled.reads.get(slot)
+            if fields and index is not None:
+                for one in index if isinstance(index, tuple) else (index,):
+                    _add(read[one], fields)
+    return tuple(
+        Read(
+            frozenset(number for number, components in fields.items() if components is None),
+            {number: components for number, components in fields.items() if components is not None},
         )
-        owner = _entries(segment_map.identity.owner, spot, entry_spots, many=False)
-        patient = _entries("Patient", spot, entry_spots, many=False)
-        filled = tuple(_slot(slot, spot, spots, names) for slot in slots[part.map])
-        entries.append(
-            Entry(
-                part.map,
-                segment_map.resource,
-                part.fill,
-                filled,
-                references,
-                owner[0] if owner else None,
-                patient[0] if patient else None,
-            )
-        )
-    return Plan(tuple(entries))
+        for fields in read
+    )
+
+
+def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
+    for field, components in fields.items():
+        before = known.get(field, _NONE)
+        known[field] = None if components is None or before is None else before | components
 
 
 def _spots(group: Group, groups: tuple[int, ...], names: tuple[str, ...]) -> Iterator[_Spot]:
@@ -156,7 +184,7 @@ def _entries(resource: str, spot: _Spot, entries: Sequence[tuple[str, _Spot]], *
     return tuple(found) if many else tuple(found[:1])
 
 
-def _slot(slot: Slot, spot: _Spot, spots: Sequence[_Spot], names: Sequence[str]) -> int | None | tuple[int, ...]:
+def _slot(slot: Slot, spot: _Spot, spots: Sequence[_Spot], names: Sequence[str]) -> int | tuple[int, ...] | None:
     name, whole_group = slot
     if name == names[spot.index] and not whole_group:
         return spot.index

@@ -6,7 +6,7 @@ The grammar is on one page in mappings/README.md: `from to as codes unless value
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from adapter.errors import MappingError
 from adapter.yaml_lines import Lines, load
@@ -146,8 +146,9 @@ def read_segment_map(file: Path, *, base: "SegmentMap | None" = None) -> Segment
     order_place = Place(file, content.at.get("order", 1))
     order = tuple(parse_path(path, order_place) for path in content.get("order", ()))
     ignored = dict(base.ignored) if base else {}
-    for path, reason in (content.get("ignored") or {}).items():
-        ignored[parse_path(path, Place(file, content["ignored"].at[path]))] = str(reason)
+    said: Lines = content.get("ignored") or Lines()
+    for path, reason in said.items():
+        ignored[parse_path(path, Place(file, said.at[path]))] = str(reason)
     if base:
         rules = _kept(base.rules, content, file) + rules
         order = order or base.order
@@ -193,9 +194,9 @@ def _identity(content: Lines, file: Path) -> Identity:
     if isinstance(said, Lines):
         _only_keys(said, frozenset({"from", "as"}), file)
         return Identity(place, ((parse_path(said["from"], place),),), converter=str(said["as"]))
-    items = said if isinstance(said, list) else [said]
-    owner, paths = "", []
-    for item in items:
+    owner = ""
+    paths: list[tuple[Path2, ...]] = []
+    for item in _several(said):
         if str(item).isalpha() and not str(item).isupper():
             owner = str(item)
             continue
@@ -217,7 +218,7 @@ def _rule(row: Lines, file: Path) -> Rule:
     if takes_source != ("from" in row):
         raise place.error(f"{ways[0]}: {'needs' if takes_source else 'takes no'} from:")
     said = row.get("from", [])
-    sources = tuple(parse_path(path, place) for path in (said if isinstance(said, list) else [said]))
+    sources = tuple(parse_path(path, place) for path in _several(said))
     return Rule(
         place=place,
         target=tuple(str(row["to"]).split(".")),
@@ -233,10 +234,14 @@ def _rule(row: Lines, file: Path) -> Rule:
 
 
 def _rows(content: Lines, key: str, file: Path) -> list[Lines]:
-    rows = content.get(key) or []
-    if not isinstance(rows, list) or not all(isinstance(row, Lines) for row in rows):
+    rows = _several(content.get(key) or [])
+    if not all(isinstance(row, Lines) for row in rows):
         raise Place(file, content.at.get(key, 1)).error(f"{key}: must be a list of mappings")
     return rows
+
+
+def _several(said: Any) -> list[Any]:
+    return cast("list[Any]", said) if isinstance(said, list) else [said]
 
 
 def _only_keys(content: Lines, known: frozenset[str], file: Path) -> None:

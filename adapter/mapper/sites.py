@@ -16,8 +16,9 @@ from adapter.mapper.identity import IdentifierTable, load_identifiers
 from adapter.mapper.units import Units, load_site_units, load_units
 from adapter.yaml_lines import Lines, load
 
-REQUIRED_KEYS = ("code", "name", "organization", "timezone", "processing", "lane")
-SITE_KEYS = frozenset({*REQUIRED_KEYS, "match", "encoding", "unique_control_ids", "systems", "code_systems", "fixes"})
+REQUIRED_KEYS = ("code", "name", "timezone", "processing", "lane")
+OPTIONAL_KEYS = ("organization", "match", "encoding", "unique_control_ids", "systems", "code_systems", "fixes")
+SITE_KEYS = frozenset({*REQUIRED_KEYS, *OPTIONAL_KEYS})
 MATCH_FIELDS = ("MSH-3", "MSH-4")
 NO_TABLE: CodeTable = {}
 
@@ -107,8 +108,9 @@ def load_sites(mappings: Path) -> Sites:
     sites: dict[str, Site] = {}
     for file in sorted((mappings / "sites").glob("*/site.yaml")):
         site = _load_site(file, shared)
-        if not site.match:
-            raise MappingError("match: is missing", file=file, line=1)
+        for key, value in (("match", site.match), ("organization", site.organization)):
+            if not value:
+                raise MappingError(f"{key}: is missing", file=file, line=1)
         if site.code in sites:
             raise MappingError(f"{site.code} is also the code of {sites[site.code].folder.name}", file=file, line=1)
         for other in sites.values():
@@ -150,7 +152,7 @@ def _load_site(file: Path, shared: _Shared) -> Site:
         code=str(said["code"]),
         name=str(said["name"]),
         folder=folder,
-        organization=str(said["organization"]),
+        organization=str(said.get("organization", "")),
         match={field: frozenset(map(str, names)) for field, names in _match(said, file).items()},
         timezone=_timezone(said, file),
         encoding=_encoding(said, file),

@@ -48,10 +48,18 @@ class Undelivered:
 
 
 @dataclass(frozen=True, slots=True)
+class Crowded:
+    """A connection was closed at accept, as `connections` are open; told once until another is accepted (A20)."""
+
+    connections: int
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Counts, seconds and lengths of one listener."""
 
     in_flight: int = 32
+    max_connections: int = 256
     end_block_seconds: float = 0.2
     noise_seconds: float = 10.0
     stall_seconds: float = 30.0
@@ -68,7 +76,7 @@ class Stopped:
 
 
 Reply = bytes | Close | None
-Notice = Event | Failed | Undelivered
+Notice = Event | Failed | Undelivered | Crowded
 Handle = Callable[[bytes | Oversize, Peer], Awaitable[Reply]]
 Notify = Callable[[Notice, Peer], None]
 
@@ -84,7 +92,7 @@ async def serve(
 
     `handle` gets each payload, or the `Oversize` that stands in its place, and returns the payload of the answer,
     `None` for no answer, or `Close`. `notify` hears of all that is no message (noise, abandoned frames, heartbeats,
-    failures) and of each frame whose end block was lenient.
+    failures, connections above the limit) and of each frame whose end block was lenient.
     """
     listener = Listener(handle, notify, limits or Limits())
     await listener.start(host, port)
@@ -100,6 +108,7 @@ class Listener:
         self.connections: set[_Connection] = set()
         self.all_closed = asyncio.Event()
         self._server: asyncio.Server | None = None
+        self._crowded = False
 
     async def start(self, host: str, port: int) -> None:
         """Open the socket; OSError when the address is taken."""
@@ -110,6 +119,17 @@ class Listener:
         """Host and port in use."""
         sockets = list(self._server.sockets) if self._server else []
         return cast("tuple[str, int]", sockets[0].getsockname()[:2])
+
+    def admit(self, connection: "_Connection") -> bool:
+        """Count a new connection among the open ones, unless there are as many as may be."""
+        if len(self.connections) < self.limits.max_connections:
+            self.connections.add(connection)
+            self._crowded = False
+            return True
+        if not self._crowded:
+            self._crowded = True
+            self.notify(Crowded(len(self.connections)), connection.peer)
+        return False
 
     async def stop(self, *, grace: float = 5.0) -> Stopped:
         """Accept nothing more, let open frames end and be answered for `grace` seconds, then cut the rest."""
@@ -146,15 +166,18 @@ class _Connection(asyncio.Protocol):
     draining: bool = False  # close as soon as nothing is open
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)
+        self.transport = transport = cast("asyncio.Transport", transport)
         self.decoder = Decoder(max_length=self.listener.limits.max_length, max_drain=self.listener.limits.max_drain)
         address, port = cast("tuple[str, int]", transport.get_extra_info("peername")[:2])
         self.peer = Peer(address, port)
+        if not self.listener.admit(self):
+            self.closing = True
+            transport.abort()
+            return
         # A hospital's line is silent for hours (A22); only a vanished peer ends it (A21).
         connected = cast("socket.socket", transport.get_extra_info("socket"))
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.listener.connections.add(self)
 
     def data_received(self, data: bytes) -> None:
         self._receive(self.decoder.feed(data))

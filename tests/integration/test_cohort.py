@@ -131,7 +131,9 @@ def test_every_observation_is_found_with_value_unit_time_and_subject(world: Worl
         number, _, sub_id = filler.partition("/")
         found = filed.get((row["site"], number, row["loinc"] or row["local_code"], sub_id), [])
         found = found or filed.get((row["site"], number, row["local_code"], sub_id), [])
-        problems = ["not found"] if not found else list(differences(row, found[0], world)) if len(found) == 1 else ["twice"]
+        problems = (
+            ["not found"] if not found else list(differences(row, found[0], world)) if len(found) == 1 else ["twice"]
+        )
         wrong += [f"{row['control_id']} {row['local_code']}: {problem}" for problem in problems]
     assert (count, wrong[:20], len(wrong)) == (count, [], 0)
 
@@ -146,7 +148,9 @@ def differences(row: dict[str, str], one: dict[str, Any], world: World) -> Itera
     if row["value"] and row["unit"]:
         yield from quantity_differences(row, one.get("valueQuantity", {}))
     elif row["analyte"] == "HLAMATCH":
-        if (ratio := one["valueRatio"])["numerator"]["value"] != int(row["text"]) or ratio["denominator"]["value"] != 10:
+        if (ratio := one["valueRatio"])["numerator"]["value"] != int(row["text"]) or ratio["denominator"][
+            "value"
+        ] != 10:
             yield f"ratio {ratio}"
     elif row["text"] and row["text"] != one.get("valueString"):
         yield f"text {one.get('valueString')}"
@@ -273,7 +277,9 @@ def test_every_subject_is_registered_with_arm_and_demographics(world: World) -> 
             if world.person_of.get(reference) == (row["subject"], "subject") and patient is not own
         ]
         assert any(patient.get("birthDate") == row["birth_date"] for patient in named)
-        assert {patient["gender"] for patient in named if "gender" in patient} == {{"M": "male", "F": "female"}[row["sex"]]}
+        assert {patient["gender"] for patient in named if "gender" in patient} == {
+            {"M": "male", "F": "female"}[row["sex"]]
+        }
         assert any(name["text"] == row["name_zh"] for patient in named for name in patient.get("name", []))
     assert subjects == {}
 

@@ -1,14 +1,28 @@
 """The listener over real sockets: order, back-pressure, time-outs, closing, graceful stop."""
 
 import asyncio
+import contextlib
 import socket
 import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
-from adapter.wire.listener import Close, Failed, Handle, Limits, Listener, Notice, Peer, Reply, Undelivered, serve
+from adapter.wire.listener import (
+    Close,
+    Crowded,
+    Failed,
+    Handle,
+    Limits,
+    Listener,
+    Notice,
+    Peer,
+    Reply,
+    Undelivered,
+    serve,
+)
 from adapter.wire.mllp import Abandoned, Frame, Garbage, Heartbeat, Noise, Oversize, encode
 
 QUICK = Limits(end_block_seconds=0.02, noise_seconds=0.05, stall_seconds=0.05)
@@ -68,6 +82,13 @@ def run(scene: Callable[[], Awaitable[None]]) -> None:
 
 async def answers(reader: asyncio.StreamReader, count: int) -> list[bytes]:
     return [(await reader.readuntil(b"\x1c\r"))[1:-2] for _ in range(count)]
+
+
+async def ended(connection: Connection) -> bool:
+    """Whether the listener closes the connection without another byte."""
+    with contextlib.suppress(ConnectionResetError):
+        return await connection[0].read() == b""
+    return True
 
 
 def test_pipelined_messages_are_answered_in_order_though_handled_out_of_order():
@@ -294,7 +315,29 @@ def test_peer_that_reads_no_answers_is_cut_and_memory_stays_bounded():
             _, writer = await it.connect()
             writer.write(b"".join(encode(message(number)) for number in range(100)))
             await it.noticed(Undelivered)
-            assert not it.listener.connections
+            async with asyncio.timeout(5):
+                await it.listener.all_closed.wait()
+
+    run(scene)
+
+
+def test_connection_above_the_limit_is_closed_at_accept_and_told_once():
+    """A20; the place of one that ends is free again."""
+
+    async def scene() -> None:
+        async with stand(limits=replace(QUICK, max_connections=2)) as it:
+            admitted = [await it.connect() for _ in range(2)]
+            for _ in range(3):
+                assert await ended(await it.connect())
+            assert [notice for notice in it.notices if isinstance(notice, Crowded)] == [Crowded(2)]
+            reader, writer = admitted[0]
+            writer.write(encode(message(1)))
+            assert await answers(reader, 1) == [b"answer to " + message(1)]
+            writer.write_eof()
+            assert await ended(admitted[0])
+            reader, writer = await it.connect()
+            writer.write(encode(message(2)))
+            assert await answers(reader, 1) == [b"answer to " + message(2)]
 
     run(scene)
 

@@ -44,9 +44,9 @@ def _type_code(made: dict[str, Any]) -> str:
 
 
 def _bind_hospital(site: Site, _paths: tuple[str, ...]) -> Bound:
-    reference = {"reference": site.organization}
+    reference = {"reference": site.organization} if site.organization else None
 
-    def hd_organization(_repetition: Repetition) -> dict[str, str]:
+    def hd_organization(_repetition: Repetition) -> dict[str, str] | None:
         return reference
 
     return hd_organization
