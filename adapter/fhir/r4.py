@@ -1,22 +1,19 @@
-"""What FHIR R4 (4.0.1) allows. The only file that knows fhir.resources.
+"""What FHIR R4 (4.0.1) allows: its elements, and whether a resource is valid.
 
-fhir.resources has no 4.0.1: its R4B (4.3.0) models are used, and what only R4B has is refused here.
-They check neither required bindings nor invariants; the required codes are R4's own, from
-`r4-required-codes.json` (written by `docs/generate_r4_data.py`). Models are imported type by type,
-when first asked for, because each costs time at start.
+The elements are those of fhir.resources, written to `r4-elements.json` by `docs/generate_r4_elements.py`, because
+importing its models takes half a second of every start. It has no 4.0.1: R4B (4.3.0) is used, and what only R4B has
+is refused here. Its models check neither required bindings nor invariants; the required codes are R4's own, from
+`r4-required-codes.json` (written by `docs/generate_r4_data.py`).
 """
 
-import importlib
 import json
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel, ValidationError
 
 R4B_ONLY_TYPES = frozenset(
     {
@@ -49,9 +46,6 @@ R4B_ONLY_ELEMENTS = frozenset(
         "Task.output.valueMeta",
     }
 )
-_PRIMITIVES = {bool: "boolean", int: "integer", str: "string"}
-# What fhir.resources calls otherwise than FHIR does.
-_RENAMED = {"encodedBytes": "base64Binary", "uuidVersion": "uuid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +63,26 @@ class Element:
 class UnknownElement(KeyError):
     """R4 has no such type or element; the text names the nearest that it has."""
 
+    def __init__(self, text: str, name: str = "", known: Iterable[str] = ()) -> None:
+        """Keep the text; the name that was asked for and those that exist give the hint, when somebody reads it."""
+        super().__init__(text)
+        self._text, self._name, self._known = text, name, known
+
     def __str__(self) -> str:
-        """Return the text as it is, where KeyError would quote it."""
-        return str(self.args[0])
+        """The text with the nearest name; KeyError would quote it."""
+        if not self._known:
+            return self._text
+        near = get_close_matches(self._name, self._known, n=1, cutoff=0.5)
+        return f"{self._text}; " + (f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(self._known))}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """One JSON property of a model."""
+    """One JSON property of a type or backbone; `model` names what holds its own elements, if it has any."""
 
     name: str
     type_name: str
-    model: type[BaseModel] | None
+    model: str | None
     many: bool
     required: bool
     choice: str
@@ -98,7 +100,7 @@ def element(path: str) -> Element:
         UnknownElement: R4 has it not (R4B's own elements included); names the nearest.
     """
     first, *names = path.split(".")
-    model, owner, walked = _model(first), first, first
+    model, owner, walked = _class(first), first, first
     if not names:
         return Element(path, (first,), (first,), many=False, required=False)
     for name in names[:-1]:
@@ -118,7 +120,7 @@ def required_elements(type_name: str) -> tuple[str, ...]:
     Raises:
         UnknownElement: R4 has no such type.
     """
-    fields = _fields(_model(type_name)).values()
+    fields = _fields(_class(type_name)).values()
     return tuple(dict.fromkeys(f"{f.choice}[x]" if f.choice else f.name for f in fields if f.required))
 
 
@@ -128,25 +130,19 @@ def validate(resource: dict[str, Any]) -> list[str]:
     Args:
         resource: as parsed JSON; numbers may be Decimal. Values never appear in the problems.
     """
+    # Only who validates waits for the models.
+    from adapter.fhir import r4_models  # noqa: PLC0415
+
     try:
-        model = _model(str(resource.get("resourceType")))
+        model = _class(str(resource.get("resourceType")))
     except UnknownElement as error:
         return [str(error)]
-    try:
-        model.model_validate(resource)
-    except ValidationError as error:
-        return [_problem(resource["resourceType"], found) for found in error.errors(include_input=False)]
+    if problems := r4_models.problems(model, resource):
+        return problems
     return list(_walk(resource, model, resource["resourceType"], resource["resourceType"]))
 
 
-def _problem(type_name: str, found: Any) -> str:
-    where = ".".join(str(part) for part in (type_name, *found["loc"]) if part != "__root__")
-    # The text of a value error may quote the value.
-    text = "is not valid" if found["type"] in ("value_error", "assertion_error") else found["msg"]
-    return f"{where}: {text}"
-
-
-def _walk(value: dict[str, Any], model: type[BaseModel], owner: str, path: str) -> Iterator[str]:
+def _walk(value: dict[str, Any], model: str, owner: str, path: str) -> Iterator[str]:
     fields = _fields(model)
     for name, content in value.items():
         field = fields.get(name)
@@ -166,7 +162,7 @@ def _walk(value: dict[str, Any], model: type[BaseModel], owner: str, path: str) 
                 yield from _walk(typing.cast("dict[str, Any]", item), field.model, below, here)
 
 
-def _leaf(path: str, owner: str, model: type[BaseModel], name: str) -> Element:
+def _leaf(path: str, owner: str, model: str, name: str) -> Element:
     if not name.endswith("[x]"):
         found = _field(model, name, path.rpartition(".")[0])
         return Element(path, (name,), (found.type_name,), found.many, found.required, _binding(f"{owner}.{name}"))
@@ -177,7 +173,7 @@ def _leaf(path: str, owner: str, model: type[BaseModel], name: str) -> Element:
     return Element(path, names, types, choices[0].many, choices[0].required)
 
 
-def _field(model: type[BaseModel], name: str, path: str) -> _Field:
+def _field(model: str, name: str, path: str) -> _Field:
     found = _fields(model).get(name)
     if found is None:
         raise _unknown(f"{path}.{name}", name, model)
@@ -186,11 +182,9 @@ def _field(model: type[BaseModel], name: str, path: str) -> _Field:
     return found
 
 
-def _unknown(path: str, name: str, model: type[BaseModel]) -> UnknownElement:
+def _unknown(path: str, name: str, model: str) -> UnknownElement:
     known = {f"{f.choice}[x]" if f.choice else f.name for f in _fields(model).values()}
-    near = get_close_matches(name, known | set(_fields(model)), n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known))}"
-    return UnknownElement(f"R4 has no {path}; {hint}")
+    return UnknownElement(f"R4 has no {path}", name, known | set(_fields(model)))
 
 
 def _is_r4b_only(field: _Field, path: str) -> bool:
@@ -198,60 +192,26 @@ def _is_r4b_only(field: _Field, path: str) -> bool:
 
 
 @cache
-def _model(type_name: str) -> type[BaseModel]:
+def _class(type_name: str) -> str:
     if type_name in R4B_ONLY_TYPES | DIFFERENT_TYPES:
         raise UnknownElement(f"{type_name} is not used: it is not the same in R4 as in R4B")
-    known = _type_names()
-    if type_name not in known:
-        near = get_close_matches(type_name, known, n=1)
-        raise UnknownElement(f"R4 has no type {type_name}" + (f"; did you mean {near[0]}?" if near else ""))
-    return getattr(importlib.import_module(f"fhir.resources.R4B.{type_name.lower()}"), type_name)
+    if type_name not in _elements()["types"]:
+        raise UnknownElement(f"R4 has no type {type_name}", type_name, _elements()["types"])
+    return type_name
 
 
 @cache
-def _type_names() -> frozenset[str]:
-    # The package's map of every type name to its module; it holds backbone elements too.
-    models = importlib.import_module("fhir.resources.R4B.fhirtypes")
-    names = (name.removesuffix("Type") for name in vars(models) if name.endswith("Type"))
-    folder = Path(models.__file__ or "").parent
-    modules = {file.stem for file in folder.glob("*.py")}
-    return frozenset(name for name in names if name.lower() in modules)
+def _fields(class_name: str) -> dict[str, _Field]:
+    return {name: _Field(name, *facts) for name, facts in _elements()["classes"][class_name].items()}
+
+
+def _is_backbone(class_name: str) -> bool:
+    return class_name not in _elements()["types"]
 
 
 @cache
-def _fields(model: type[BaseModel]) -> dict[str, _Field]:
-    fields: dict[str, _Field] = {}
-    for key, info in model.model_fields.items():
-        if key.endswith("__ext") or key == "fhir_comments":
-            continue
-        name, extra = info.alias or key, typing.cast("dict[str, Any]", info.json_schema_extra or {})
-        type_name, below, many = _type_of(info.annotation)
-        needed = info.is_required() or bool(extra.get("element_required") or extra.get("one_of_many_required"))
-        fields[name] = _Field(name, type_name, below, many, needed, extra.get("one_of_many", ""))
-    return fields
-
-
-def _type_of(annotation: Any) -> tuple[str, type[BaseModel] | None, bool]:
-    """FHIR type name, model where it is complex, and whether it repeats, from a pydantic annotation."""
-    many, metadata = False, ()
-    while arguments := typing.get_args(annotation):
-        many = many or typing.get_origin(annotation) is list
-        metadata = getattr(annotation, "__metadata__", metadata)
-        annotation = next(part for part in arguments if part is not type(None))
-    if hasattr(annotation, "get_model_klass"):
-        # Resource is abstract: what it holds says its own type.
-        model = annotation.get_model_klass()
-        name = "BackboneElement" if _is_backbone(model) else annotation.__name__.removesuffix("Type")
-        return name, model, many
-    if metadata:
-        name = type(metadata[0]).__name__
-        name = name[0].lower() + name[1:]
-        return _RENAMED.get(name, name), None, many
-    return _PRIMITIVES.get(annotation, "string"), None, many
-
-
-def _is_backbone(model: type[BaseModel]) -> bool:
-    return model.__name__.lower() != model.__module__.rpartition(".")[2]
+def _elements() -> dict[str, Any]:
+    return json.loads(Path(__file__).with_name("r4-elements.json").read_text(encoding="utf-8"))
 
 
 @cache
