@@ -117,11 +117,12 @@ class _Run:
     def _identifiers(self) -> list[tuple[str, str] | None]:
         found: list[tuple[str, str] | None] = []
         seen: dict[tuple[str, tuple[str, str]], int] = {}
-        for entry, slots in zip(self.plan.entries, self.slots, strict=True):
+        entries = self.plan.entries
+        own = [self.maps[entry.map].identify(slots) for entry, slots in zip(entries, self.slots, strict=True)]
+        for entry, identifier in zip(entries, own, strict=True):
             compiled = self.maps[entry.map]
-            identifier = compiled.identify(slots)
             if identifier and entry.owner is not None:
-                owner = found[entry.owner]
+                owner = own[entry.owner]
                 identifier = (identifier[0], f"{owner[1]}/{identifier[1]}") if owner else None
             if identifier and compiled.map.numbered:
                 key = (entry.resource, identifier)
