@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from adapter.cli.terminal import OUT
@@ -38,15 +39,23 @@ def messages(
     finally:
         database.close()
     _counts(counted)
-    table = Table("no.", "received", "site", "type", "control id", "state", "answer", "cause", "mended by")
     for one in listed:
-        cause = f"{one.cause_code} {one.cause}".strip()
-        received = one.received_at.isoformat(sep=" ", timespec="seconds")
-        kind = f"{one.message_type}^{one.event}"
-        table.add_row(str(one.id), received, one.site, kind, one.control_id, one.state, one.ack_code, cause, one.mender)
-    OUT.print(table)
+        _line(one)
     if len(listed) == limit:
         OUT.print(f"further lines: --before {listed[-1].id}")
+
+
+def _line(one: inbox.Listed) -> None:
+    received = one.received_at.isoformat(sep=" ", timespec="seconds")
+    answer = f"answered {one.ack_code}" if one.ack_code else "not answered"
+    kind = f"{one.message_type}^{one.event}"
+    OUT.print(
+        f"{one.id:>7}  {received}  {one.site}  {kind}  {escape(one.control_id)}  [bold]{one.state}[/]  {answer}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if one.cause:
+        OUT.print(f"         {one.cause_code} {one.cause}\n         to be mended by: {one.mender}", markup=False)
 
 
 def _counts(counted: list[inbox.Count]) -> None:
