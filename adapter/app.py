@@ -17,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from adapter import log
+from adapter.api.hl7_over_http import endpoint
 from adapter.api.routes import create_app
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
@@ -24,7 +25,7 @@ from adapter.errors import ConfigurationError
 from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
-from adapter.intake import Intake, listen
+from adapter.intake import Intake, listen, warm
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.engine import Mapped
 from adapter.settings import Address, Settings
@@ -156,7 +157,11 @@ async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     intake = Intake(catalog=stock.catalog, database=database, clock=now)
-    limits = Limits(stall_seconds=settings.stall_seconds, max_length=settings.max_message_bytes)
+    limits = Limits(
+        stall_seconds=settings.stall_seconds,
+        max_length=settings.max_message_bytes,
+        max_connections=settings.max_connections,
+    )
     try:
         listener = await listen(intake, settings.mllp.host, settings.mllp.port, limits=limits)
     except OSError as error:
@@ -166,12 +171,13 @@ async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
         database=database,
         index=stock.search_index,
         profiles=stock.profiles,
-        receive=intake.receive,
+        post_hl7=endpoint(intake.receive, maximum=settings.max_message_bytes),
         token=token,
     )
     server = _Server(app, settings.http)
     serving = asyncio.create_task(server.serve())
     await server.listening(serving)
+    threading.Thread(target=warm, args=(stock.catalog,), name="warm", daemon=True).start()
     log.event("listening", mllp=f"{listener.address[0]}:{listener.address[1]}", http=server.address)
     await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
     stopped = await listener.stop()

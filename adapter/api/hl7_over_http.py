@@ -9,7 +9,8 @@ from adapter.api.failures import failure
 from adapter.errors import UnsupportedMedia
 
 _MEDIA = frozenset({"application/hl7-v2", "x-application/hl7-v2+er7"})
-_MAXIMUM = 16 * 1024 * 1024
+
+PostHl7 = Callable[[Request], Awaitable[Response]]
 
 
 class Answer(Protocol):
@@ -34,8 +35,8 @@ class Receive(Protocol):
         ...
 
 
-def endpoint(receive: Receive) -> Callable[[Request], Awaitable[Response]]:
-    """The handler of `POST /hl7`, handing messages to `receive`."""
+def endpoint(receive: Receive, *, maximum: int) -> PostHl7:
+    """The handler of `POST /hl7`, handing messages of at most `maximum` bytes to `receive`."""
 
     async def post_hl7(request: Request) -> Response:
         """200 with the acknowledgement, whatever it says; 503 without a body when the message is not stored."""
@@ -45,8 +46,8 @@ def endpoint(receive: Receive) -> Callable[[Request], Awaitable[Response]]:
         raw = bytearray()
         async for piece in request.stream():
             raw += piece
-            if len(raw) > _MAXIMUM:
-                return failure(413, "too-long", f"a message has at most {_MAXIMUM} bytes")
+            if len(raw) > maximum:
+                return failure(413, "too-long", f"a message has at most {maximum} bytes")
         peer = f"{request.client.host}:{request.client.port}" if request.client else ""
         answer = await receive(bytes(raw), channel="http", transport="http", peer=peer)
         if answer.close:

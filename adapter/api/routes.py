@@ -4,10 +4,10 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from adapter.api import capability, failures, health, hl7_over_http, read, search, status
+from adapter.api import capability, failures, health, read, search, status
 from adapter.api.access_log import AccessLog
 from adapter.api.exchange import Serving, guarded, open_to_all
-from adapter.api.hl7_over_http import Receive
+from adapter.api.hl7_over_http import PostHl7
 from adapter.fhir.search_params import SearchIndex
 from adapter.store.database import Database
 
@@ -20,7 +20,7 @@ def create_app(
     database: Database,
     index: SearchIndex,
     profiles: Path,
-    receive: Receive | None = None,
+    post_hl7: PostHl7 | None = None,
     token: str | None = None,
 ) -> FastAPI:
     """Build the application.
@@ -29,7 +29,7 @@ def create_app(
         database: where resources are read from.
         index: the search parameters that are loaded.
         profiles: the folder with what is to be served.
-        receive: the intake's `receive`, for `POST /hl7`; None serves no such path.
+        post_hl7: the handler of `POST /hl7` (`hl7_over_http.endpoint`); None serves no such path.
         token: what `Authorization: Bearer` must say under /fhir, except for metadata; None leaves it open,
             which is for loopback alone.
 
@@ -43,8 +43,8 @@ def create_app(
     app.add_api_route("/health/live", health.live, methods=["GET", "HEAD"])
     app.add_api_route("/health/ready", health.ready, methods=["GET", "HEAD"])
     app.add_route("/status", guarded(status.status), methods=_READ)
-    if receive is not None:
-        app.add_api_route("/hl7", hl7_over_http.endpoint(receive), methods=["POST"])
+    if post_hl7 is not None:
+        app.add_api_route("/hl7", post_hl7, methods=["POST"])
     failures.install(app)
     app.add_middleware(AccessLog, types=frozenset(index.parameters))
     return app

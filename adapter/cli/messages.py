@@ -50,12 +50,18 @@ def _line(one: inbox.Listed) -> None:
     answer = f"answered {one.ack_code}" if one.ack_code else "not answered"
     kind = f"{one.message_type}^{one.event}"
     OUT.print(
-        f"{one.id:>7}  {received}  {one.site}  {kind}  {escape(one.control_id)}  [bold]{one.state}[/]  {answer}",
+        f"{one.id:>7}  {received}  {one.site}  {_shown(kind)}  {_shown(one.control_id)}"
+        f"  [bold]{one.state}[/]  {answer}",
         highlight=False,
         soft_wrap=True,
     )
     if one.cause:
         OUT.print(f"         {one.cause_code} {one.cause}\n         to be mended by: {one.mender}", markup=False)
+
+
+def _shown(text: str) -> str:
+    """What a sender wrote, as it is: no markup, and nothing that a terminal would obey."""
+    return escape("".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text))
 
 
 def _counts(counted: list[inbox.Count]) -> None:

@@ -26,7 +26,7 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
     """
     elements = {rule.target: _checked(rule, segment_map, site) for rule in segment_map.rules}
     slots = slot_order(segment_map)
-    for path in segment_map.ignored:
+    for path in (*segment_map.order, *segment_map.ignored):
         _known_path(path, segment_map.place)
     required = tuple(
         r4.element(f"{segment_map.resource}.{name}").names for name in r4.required_elements(segment_map.resource)

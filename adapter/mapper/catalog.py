@@ -90,10 +90,19 @@ def load_catalog(mappings: Path) -> Catalog:
         for part in message_map.parts:
             if part.map not in common:
                 raise part.place.error(f"there is no mappings/segments/{part.map}.yaml")
+            if unknown := sorted(name for name in part.groups if not _has_group(message_map.structure, name)):
+                raise part.place.error(f"in: {message_map.structure} has no group {unknown[0]}")
     kept, ignored = _events(mappings / "events.yaml", messages)
     envelope = _envelope(mappings / "envelope.yaml")
     site_maps = {site.code: _site_maps(site, common, envelope) for site in (*sites, standard)}
     return Catalog(sites, standard, messages, kept, ignored, site_maps)
+
+
+def _has_group(structure: str, name: str) -> bool:
+    # Each version costs time at start: the one that is asked first has nearly every group.
+    versions = ("2.5.1", *grammar.versions())
+    paths = (path for version in versions for path in grammar.structure_segments(structure, version))
+    return any(name in path.split(".")[:-1] for path in paths)
 
 
 def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[str, Reads]) -> SiteMaps:

@@ -85,7 +85,7 @@ def map_message(
         if made:
             resources.append(made)
             resources += _linked_patients(made)
-            used.append(Used(entry, maps[entry.map], f"{entry.resource}/{made.resource['id']}"))
+            used.append(Used(entry, maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource))
     return Outcome(tuple(resources), tuple(run.issues), Ledger(message, segments, plan, tuple(used), ignored))
 
 
@@ -119,12 +119,12 @@ class _Run:
         seen: dict[tuple[str, tuple[str, str]], int] = {}
         entries = self.plan.entries
         own = [self.maps[entry.map].identify(slots) for entry, slots in zip(entries, self.slots, strict=True)]
-        for entry, identifier in zip(entries, own, strict=True):
-            compiled = self.maps[entry.map]
+        for entry, one in zip(entries, own, strict=True):
+            identifier = one
             if identifier and entry.owner is not None:
                 owner = own[entry.owner]
                 identifier = (identifier[0], f"{owner[1]}/{identifier[1]}") if owner else None
-            if identifier and compiled.map.numbered:
+            if identifier and self.maps[entry.map].map.numbered:
                 key = (entry.resource, identifier)
                 seen[key] = times = seen.get(key, 0) + 1
                 if times > 1:

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
 from adapter.mapper.compiled import STANDARD, Compiled, Reads
+from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.plan import Entry, Plan, fields_read
-from adapter.mapper.rules import Path2, Rule
+from adapter.mapper.rules import Path2, Place, Rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Used:
     entry: Entry
     compiled: Compiled
     reference: str
+    resource: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +78,35 @@ class Ledger:
         for used in self.used:
             for rule in used.compiled.map.rules:
                 yield from self._of_rule(used, rule)
+            if used.compiled.names_identifier:
+                yield from self._of_identity(used)
 
     def _of_rule(self, used: Used, rule: Rule) -> Iterator[Lineage]:
-        if rule.unless and any(self._filled(used, rule.unless)):
+        if not _has(used.resource, rule.target) or (rule.unless and any(self._filled(used, rule.unless))):
             return
         for path in rule.sources:
+            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields
             for segment in self._filled(used, path):
-                occurrence = sum(s.name == segment.name for s in self.segments[: self.segments.index(segment) + 1])
-                number = f"[{occurrence}]" if occurrence > 1 else ""
-                text = str(path).replace(segment.name, segment.name + number, 1)
-                span = byte_span(self.message, segment.position, path.field) if path.field else (0, 0)
-                yield Lineage(used.reference, ".".join(rule.target), text, segment.position, str(rule.place), span)
+                for field in fields:
+                    one = Path2(path.segment, field, path.component)
+                    if segment.raw(field):
+                        yield self._line(used, segment, one, (".".join(rule.target), rule.place))
+
+    def _of_identity(self, used: Used) -> Iterator[Lineage]:
+        identity = used.compiled.map.identity
+        for alternatives in identity.paths:
+            found = ((segment, path) for path in alternatives for segment in self._filled(used, path))
+            for segment, path in found:
+                if segment.text(str(path)):
+                    yield self._line(used, segment, path, ("identifier", identity.place))
+                    break
+
+    def _line(self, used: Used, segment: Segment, path: Path2, to: tuple[str, Place]) -> Lineage:
+        occurrence = sum(s.name == segment.name for s in self.segments[: self.segments.index(segment) + 1])
+        number = f"[{occurrence}]" if occurrence > 1 else ""
+        text = str(path).replace(segment.name, segment.name + number, 1)
+        span = byte_span(self.message, segment.position, path.field)
+        return Lineage(used.reference, to[0], text, segment.position, str(to[1]), span)
 
     def _filled(self, used: Used, path: Path2) -> list[Segment]:
         slot = used.compiled.slots.index((path.segment, not path.field))
@@ -96,10 +117,19 @@ class Ledger:
         return [segment for segment in segments if not path.field or segment.raw(path.field)]
 
 
+def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
+    """Whether a rule's element was written: a code without a row, for one, writes none."""
+    *parents, last = target
+    holder: Any = resource
+    for parent in parents:
+        holder = holder.get(parent, {})
+    return any(name.startswith(last[:-3]) for name in holder) if last.endswith("[x]") else last in holder
+
+
 def _left(segment: Segment, number: int, raw: str, components: frozenset[int] | None) -> list[Unread]:
     if components is None:
         return [Unread(segment.name, segment.position, number)]
-    if raw == NULL or "^" not in raw:
+    if raw == NULL or ("^" not in raw and 1 in components):
         return []
     return [
         Unread(segment.name, segment.position, number, component)

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import uvicorn
 
-from adapter.api.hl7_over_http import Receive
+from adapter.api.hl7_over_http import Receive, endpoint
 from adapter.api.routes import create_app
 from adapter.data import data_folder
 from adapter.fhir import profiles, search_params
@@ -25,6 +25,7 @@ from adapter.store.resources import ResourceWriter
 
 PROFILES = data_folder("profiles")
 INDEX = search_params.load(PROFILES)
+LARGEST = 16 * 1024 * 1024
 LAB = "https://example.org/lab"
 STUDY = {
     "url": "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy",
@@ -106,7 +107,8 @@ def empty_database(kind: str, request: pytest.FixtureRequest, folders: pytest.Te
 @contextmanager
 def served(database: Database, *, token: str | None = None, receive: Receive | None = None) -> Generator[httpx.Client]:
     """The API as a server of its own thread; yields a client of it."""
-    app = create_app(database=database, index=INDEX, profiles=PROFILES, receive=receive, token=token)
+    post_hl7 = endpoint(receive, maximum=LARGEST) if receive else None
+    app = create_app(database=database, index=INDEX, profiles=PROFILES, post_hl7=post_hl7, token=token)
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

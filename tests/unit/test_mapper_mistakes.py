@@ -1,0 +1,107 @@
+"""A mistake in mappings/ stops the start, with file and line and, where there is one, the nearest right name."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from adapter.data import data_folder
+from adapter.errors import MappingError
+from adapter.mapper.catalog import load_catalog
+
+PID, OBX = "segments/PID-Patient.yaml", "segments/OBX-Observation.yaml"
+RXA, PV1 = "segments/RXA-MedicationAdministration.yaml", "segments/PV1-Encounter.yaml"
+ORU, JINHUA = "messages/ORU_R01.yaml", "sites/jinhua/PID-Patient.yaml"
+
+
+@pytest.fixture
+def mappings(tmp_path: Path) -> Path:
+    return shutil.copytree(data_folder("mappings"), tmp_path / "mappings")
+
+
+def broken(mappings: Path, name: str, old: str, new: str) -> int:
+    """Replace one text of one line; the number of that line."""
+    file = mappings / name
+    lines = file.read_text("utf-8").split("\n")
+    at = next(number for number, line in enumerate(lines) if old in line)
+    lines[at] = lines[at].replace(old, new)
+    file.write_text("\n".join(lines), "utf-8")
+    return at + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        (PID, "codes: 0001", "code: 0001", "unknown key 'code'"),
+        (PID, "resource: Patient", "resorce: Patient", "unknown key 'resorce'"),
+        (ORU, "Patient, update", "Patient, updates", "unknown key 'updates'"),
+        (ORU, "Patient, update: fill", "Patient, update: full", "must be replace or fill"),
+        (PID, "from: PID-8", "from: PID-88", "PID-88 is in no version of HL7 v2"),
+        (PID, "from: PID-8", "from: PID-8.99", "PID-8.99 is in no version"),
+        (PID, "from: PID-8", "from: PIX-8", "PIX-8 is in no version"),
+        (PID, "from: PID-8", "from: pid.8", "no HL7 v2 path"),
+        (PID, "unless: PID-29", "unless: PID-92", "PID-92 is in no version"),
+        (PID, "order: [EVN-6", "order: [EVN-66", "EVN-66 is in no version"),
+        (OBX, "OBX-3.1, OBX-4]", "OBX-3.1, OBX-44]", "OBX-44 is in no version"),
+        (PID, "to: gender", "to: gendre", "did you mean gender"),
+        (RXA, "to: dosage.route", "to: dosage.rout", "did you mean route"),
+        (PV1, "resource: Encounter", "resource: Visit", "file name must be"),
+        (PID, "as: XPN-HumanName", "as: XPN-HumanNames", "did you mean XPN-HumanName"),
+        (PID, "from: PID-3, as: CX-Id", "from: PID-3, as: CX-Ix", "no converter"),
+        (PID, "codes: 0001-ad", "codes: 0001-add", "did you mean 0001-administrative-sex"),
+        (PID, "to: birthDate, as: DTM-date", "to: birthDate, as: DTM-dateTime", "makes dateTime"),
+        (PID, "to: gender, codes: 0001", "to: birthDate, codes: 0001", "holds no code"),
+        (PID, "from: PID-5, ", "from: [PID-5], ", "does not take from:"),
+        (PID, "as: XPN-HumanName", "value: x, as: XPN-HumanName", "exactly one of"),
+        (PID, "from: PID-8, to: gender", "to: gender", "needs from:"),
+        (PID, "to: gender, ", "", "needs to:"),
+        (PV1, "{default: unknown, to: status}", "{default: x, to: period.start}", "itself"),
+        (ORU, "map: SPM-Specimen", "map: SPM-Specimens", "no mappings/segments/SPM-Specimens"),
+        (ORU, "structure: ORU_R01", "structure: ORU_R02", "file name must be"),
+        (JINHUA, "replaces: [identifier, link]", "replaces: [identifiers]", "no row of the"),
+        (ORU, "in: [OBSERVATION]", "in: [OBSERVATIONS]", "no group OBSERVATIONS"),
+        ("envelope.yaml", "1: field separator", "1:", "has no reason"),
+        ("events.yaml", "ADT^A11:", "ADT^A08:", "has a map already"),
+    ],
+)
+def test_a_broken_line_is_named(mappings: Path, name: str, old: str, new: str, says: str) -> None:
+    line = broken(mappings, name, old, new)
+    with pytest.raises(MappingError, match=says) as caught:
+        load_catalog(mappings)
+    assert caught.value.file.endswith(name)
+    whole_file = "file name" in says or "order" in old
+    assert caught.value.line == (1 if whole_file else line)
+
+
+def test_a_map_that_never_writes_what_fhir_requires_is_refused(mappings: Path) -> None:
+    broken(mappings, OBX, "to: code,", "to: method,")
+    with pytest.raises(MappingError, match="no rule writes code, which FHIR requires") as caught:
+        load_catalog(mappings)
+    assert caught.value.file.endswith(OBX)
+
+
+def test_a_site_that_changes_an_unknown_map_is_refused(mappings: Path) -> None:
+    folder = mappings / "sites" / "yiwu"
+    shutil.copy(mappings / "sites/jinhua/PID-Patient.yaml", folder / "PID-Person.yaml")
+    with pytest.raises(MappingError, match="not in mappings/segments") as caught:
+        load_catalog(mappings)
+    assert caught.value.file.endswith("PID-Person.yaml")
+
+
+def test_an_unknown_fix_is_refused(mappings: Path) -> None:
+    broken(mappings, "sites/yiwu/site.yaml", "fixes: []", "fixes: [split-blood]")
+    with pytest.raises(MappingError, match="there is no split-blood; known are split-blood-pressure"):
+        load_catalog(mappings)
+
+
+def test_an_event_that_two_files_map_is_refused(mappings: Path) -> None:
+    broken(mappings, "messages/ADT_A02.yaml", "ADT^A02", "ADT^A01")
+    with pytest.raises(MappingError, match=r"ADT\^A01 is mapped twice, also in ADT_A01.yaml"):
+        load_catalog(mappings)
+
+
+def test_yaml_that_cannot_be_read_is_named_by_its_line(mappings: Path) -> None:
+    line = broken(mappings, PID, "to: gender, ", "to: gender: ")
+    with pytest.raises(MappingError) as caught:
+        load_catalog(mappings)
+    assert (caught.value.file.endswith(PID), caught.value.line) == (True, line)
