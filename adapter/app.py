@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Generator
@@ -124,7 +125,7 @@ def _workers(settings: Settings, stock: Stock, database: Database) -> Generator[
         return
     with ExitStack() as stack:
         for number in range(settings.worker_processes):
-            name = f"{os.getpid()}-{number}"
+            name = f"{socket.gethostname()}-{os.getpid()}-{number}"
             process = get_context("spawn").Process(target=_work, args=(settings, name), daemon=True)
             process.start()
             stack.callback(process.join)

@@ -32,8 +32,10 @@ ATTEMPTS = 5
 
 LEASE_SECONDS = 30.0
 
-_TRANSACTION_SECONDS = 0.025  # so long a worker may keep intake waiting
-_MOST = 100  # messages at once
+_SHARED_SECONDS = 0.025  # so long a transaction may last while intake waits for its turn
+_ALONE_SECONDS = 0.25  # and so long when nobody waits: what a transaction costs is shared by more messages
+_MOST = 250  # messages at once
+_FIRST = 10
 _RETRIES = 3  # of a transaction: deadlock, another process's write (F17)
 _PAUSE = 1.0  # seconds between looks at an empty inbox, or at a storage that failed
 
@@ -91,7 +93,7 @@ class Worker:
         """
         self._database, self._name, self._convert, self._rules, self._clock = database, name, convert, rules, clock
         self._study = Study(partial(subject_number, study=rules.study), partial(tie, study=rules.study))
-        self._batch, self._failed = 10, False
+        self._batch, self._failed = _FIRST, False
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; a storage that fails is tried again after a pause."""
@@ -193,8 +195,8 @@ class Worker:
             lanes.release(connection, worker=self._name)
 
     def _write(self, done: Sequence[_Done], untried: Sequence[int]) -> None:
-        started = time.monotonic()
         with self._database.write() as connection:
+            started = time.monotonic()
             writer = ResourceWriter(
                 connection, self._rules.search_index, self._rules.merge, self._clock(), study=self._study
             )
@@ -207,14 +209,12 @@ class Worker:
             lanes.finish(connection, ended, worker=self._name)
             lanes.give_back(connection, untried, worker=self._name)
             lanes.release(connection, worker=self._name)
-        self._adapt(time.monotonic() - started)
+            waiting = self._database.others_wait
+        self._adapt((time.monotonic() - started) / max(1, len(done)), _SHARED_SECONDS if waiting else _ALONE_SECONDS)
 
-    def _adapt(self, seconds: float) -> None:
-        """Take as many messages next time as fit into one short transaction."""
-        if seconds > _TRANSACTION_SECONDS:
-            self._batch = max(1, self._batch // 2)
-        elif seconds < _TRANSACTION_SECONDS / 2:
-            self._batch = min(_MOST, self._batch + 5)
+    def _adapt(self, each: float, seconds: float) -> None:
+        """Take as many messages next time as fit into one transaction; many more only little by little."""
+        self._batch = max(1, min(round(seconds / each), self._batch * 2, _MOST))
 
 
 def _ended(claimed: Claimed, state: str, cause: AdapterError) -> _Done:

@@ -1,36 +1,52 @@
-"""The command line: `adapter`. Each command has its own file; this one puts them together."""
+"""The command line: `adapter`. Each command is a module of its own, imported only when it is asked for."""
 
 import sys
+from importlib import import_module
 
 import typer
 
-from adapter.cli import check, convert, demo, messages, send, serve
 from adapter.errors import AdapterError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    help="HL7 v2 messages of a multi-centre cell-therapy trial in, FHIR R4 out.\n\n"
+COMMANDS = {
+    "serve": "serve",
+    "convert": "convert_files",
+    "send": "send",
+    "messages": "messages",
+    "check": "check",
+    "demo": "demo",
+}
+"""Name of the command, which is that of its module, and its function there."""
+
+HELP = (
+    "HL7 v2 messages of a multi-centre cell-therapy trial in, FHIR R4 out.\n\n"
     "First steps: [bold]adapter demo[/] runs a small whole trial; [bold]adapter convert FILE[/] shows what one "
-    "message becomes; [bold]adapter serve --data DIR[/] is the service itself.",
+    "message becomes; [bold]adapter serve --data DIR[/] is the service itself."
 )
-app.command("serve")(serve.serve)
-app.command("convert")(convert.convert_files)
-app.command("send")(send.send)
-app.command("messages")(messages.messages)
-app.command("check")(check.check)
-app.command("demo")(demo.demo)
 
 
 def main() -> None:
     """Entry point: an error of the tree becomes one line that says what, and who mends it."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        app()
+        _application([asked] if asked in COMMANDS else list(COMMANDS))()
     except AdapterError as error:
         print(f"adapter: {error.text}\n         {error.code}, to be mended by: {error.mender}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(1)
+
+
+def _application(names: list[str]) -> typer.Typer:
+    """The command line with these commands: `serve` must not wait for what the others import."""
+    app = typer.Typer(
+        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich", help=HELP
+    )
+    app.callback()(_all_commands)
+    for name in names:
+        app.command(name)(getattr(import_module(f"adapter.cli.{name}"), COMMANDS[name]))
+    return app
+
+
+def _all_commands() -> None:
+    """Typer would otherwise take a single command for the whole program."""

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from adapter.cli.terminal import OUT
 from adapter.data import data_folder
+from adapter.fhir.profiles import check_definitions
 from adapter.fhir.search_params import load as load_search_parameters
 from adapter.mapper.catalog import load_catalog
 from adapter.store.merge import load_merge_rules
@@ -26,6 +27,7 @@ def check(
     catalog = load_catalog(maps)
     load_merge_rules(maps)
     load_study(maps)
+    check_definitions(definitions)
     parameters = load_search_parameters(definitions)
     table = Table("site", "name", "character set", "time zone", "local codes", "units", "own maps", title="Hospitals")
     for site in catalog.sites:

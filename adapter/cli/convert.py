@@ -52,13 +52,15 @@ def convert_files(
 
 def bundle(converted: Converted) -> dict[str, Any]:
     """The resources of one message as a transaction Bundle of updates (FHIR R4, http.html#transaction)."""
+    # A transaction holds a resource once, whatever the message repeats.
+    by_url = {f"{mapped.resource['resourceType']}/{mapped.resource['id']}": mapped for mapped in converted.resources}
     entries = [
         {
             "fullUrl": f"urn:uuid:{mapped.resource['id']}",
             "resource": mapped.resource,
-            "request": {"method": "PUT", "url": f"{mapped.resource['resourceType']}/{mapped.resource['id']}"},
+            "request": {"method": "PUT", "url": url},
         }
-        for mapped in converted.resources
+        for url, mapped in by_url.items()
     ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from adapter.app import run
 from adapter.settings import load_settings
 
 
@@ -21,6 +22,4 @@ def serve(
 
     [dim]adapter serve --data adapter-data --mllp 127.0.0.1:2575 --http 127.0.0.1:8080[/]
     """
-    from adapter.app import run  # noqa: PLC0415  (the other commands start faster without the web server)
-
     run(load_settings(data=data, mllp=mllp, http=http, database_url=database_url))

@@ -1,5 +1,6 @@
 """The folder `profiles/`: which resource types are served, and the store's own resources."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +39,30 @@ def definitions(profiles: Path) -> list[dict[str, Any]]:
     """The store's own resources (the study, the hospitals), to be put into it at start.
 
     Raises:
-        MappingError: one is not valid R4, or its file is not named for it.
+        MappingError: a file is no JSON, or is not named for its resource.
     """
-    own: list[dict[str, Any]] = []
+    return [resource for _, resource in _own(profiles)]
+
+
+def check_definitions(profiles: Path) -> None:
+    """Validate the store's own resources; apart from `definitions`, because importing the models takes a while.
+
+    Raises:
+        MappingError: one is not valid R4.
+    """
+    for file, resource in _own(profiles):
+        if problems := r4.validate(resource):
+            raise MappingError("; ".join(problems), file=file)
+
+
+def _own(profiles: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for file in sorted(profiles.glob("*-*.json")):
         if file.name.partition("-")[0] in _DESCRIBING:
             continue
         resource = _read(file)
         if file.stem != f"{resource.get('resourceType')}-{resource.get('id')}":
             raise MappingError("the file's name is not Type-id.json", file=file)
-        if problems := r4.validate(resource):
-            raise MappingError("; ".join(problems), file=file)
-        own.append(resource)
-    return own
+        yield file, resource
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -7,8 +7,10 @@ result that arrives, so it holds nothing twice.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
+from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 from adapter.errors import MappingError
@@ -16,6 +18,7 @@ from adapter.fhir import fhirpath, json
 from adapter.fhir.profiles import served_types
 from adapter.fhir.search_values import EARLIEST, LATEST, date_range, plain, split_reference
 
+_NAME = 2**24 - 1
 # Columns of the resource itself; they need no rows.
 OF_THE_RESOURCE = frozenset({"_id", "_lastUpdated"})
 # A date without offset means a day in the hospitals' zone; all four are in China.
@@ -26,7 +29,8 @@ TRIAL_ZONE = ZoneInfo("Asia/Shanghai")
 class Parameter:
     """One search parameter of one resource type.
 
-    `stored_as` is the name its rows carry; `target` the one type that its references may point to.
+    `stored_as` is the name its rows carry, `number` that name and the type as the index holds them; `target` is the
+    one type that its references may point to.
     """
 
     code: str
@@ -36,6 +40,7 @@ class Parameter:
     targets: tuple[str, ...]
     paths: tuple[fhirpath.Path, ...]
     stored_as: str
+    number: int
     target: str | None
 
 
@@ -49,12 +54,19 @@ class Rows:
     strings: tuple[tuple[str, str, str], ...]  # param, normalised value, value
 
 
+_Collect = Callable[[Any, dict[tuple[Any, ...], None]], None]
+"""Takes what is found at one place of a resource, and adds its rows."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchIndex:
-    """The served types with their parameters, by name; `written` are those that have rows of their own."""
+    """The served types with their parameters, by name.
+
+    `collectors` say by type which elements to look at, for which kind of row, and how; for each row that is written.
+    """
 
     parameters: Mapping[str, Mapping[str, Parameter]]
-    written: Mapping[str, Sequence[tuple[str, str, tuple[fhirpath.Path, ...], str | None]]]
+    collectors: Mapping[str, Sequence[tuple[str, str, _Collect]]]
     zone: tzinfo
 
     def rows(self, resource: dict[str, Any]) -> Rows:
@@ -62,15 +74,31 @@ class SearchIndex:
 
         A value that R4 does not allow has no row: a resource that was checked has none such.
         """
-        found: dict[str, dict[tuple[Any, ...], None]] = {kind: {} for kind in _READERS}
-        for code, kind, paths, target in self.written.get(resource["resourceType"], ()):
-            read, rows = _READERS[kind], found[kind]
-            for path in paths:
-                for type_name, value in path.values(resource):
-                    for row in read[type_name](value, self.zone):
-                        if target is None or row[0] == target:
-                            rows[code, *row] = None
-        return Rows(*(tuple(rows) for rows in found.values()))
+        found: dict[str, dict[tuple[Any, ...], None]] = {"token": {}, "reference": {}, "date": {}, "string": {}}
+        for element, kind, collect in self.collectors.get(resource["resourceType"], ()):
+            if (value := resource.get(element)) is not None:
+                collect(value, found[kind])
+        return Rows(tuple(found["token"]), tuple(found["reference"]), tuple(found["date"]), tuple(found["string"]))
+
+
+@lru_cache(maxsize=4096)
+def parameter_number(resource_type: str, name: str) -> int:
+    """A search parameter as the index tables hold it: 24 bits for the type, 24 for the name, always the same ones."""
+    return first_number(resource_type) | _hash(name)
+
+
+def first_number(resource_type: str) -> int:
+    """The least number that a parameter of this type may have."""
+    return _hash(resource_type) << 24
+
+
+def last_number(resource_type: str) -> int:
+    """The greatest number that a parameter of this type may have."""
+    return first_number(resource_type) | _NAME
+
+
+def _hash(name: str) -> int:
+    return int.from_bytes(blake2b(name.encode(), digest_size=3).digest())
 
 
 def load(profiles: Path, *, zone: tzinfo = TRIAL_ZONE) -> SearchIndex:
@@ -92,16 +120,64 @@ def load(profiles: Path, *, zone: tzinfo = TRIAL_ZONE) -> SearchIndex:
                 parameter = _compile(definition, resource_type, file)
                 parameters[parameter.code] = parameter
     shared = {name: _shared(parameters) for name, parameters in found.items()}
-    written = {name: [_written(one) for one in of.values() if _has_rows(one)] for name, of in shared.items()}
-    return SearchIndex(shared, written, zone)
+    _check_numbers(shared, profiles)
+    collectors = {name: [*_collectors(of.values(), zone)] for name, of in shared.items()}
+    return SearchIndex(shared, collectors, zone)
 
 
-def _has_rows(parameter: Parameter) -> bool:
-    return parameter.code not in OF_THE_RESOURCE and parameter.stored_as == parameter.code
+def _check_numbers(parameters: Mapping[str, Mapping[str, Parameter]], profiles: Path) -> None:
+    """Of a hundred parameters two have the same number once in a thousand million trials; that must not be silent."""
+    taken: dict[int, str] = {}
+    for resource_type, of in parameters.items():
+        for parameter in of.values():
+            name = f"{resource_type}?{parameter.stored_as}"
+            if taken.setdefault(parameter.number, name) != name:
+                raise MappingError(f"{name} has the number of {taken[parameter.number]}: rename it", file=profiles)
 
 
-def _written(parameter: Parameter) -> tuple[str, str, tuple[fhirpath.Path, ...], str | None]:
-    return parameter.code, parameter.type, parameter.paths, parameter.target
+def _collectors(parameters: Iterable[Parameter], zone: tzinfo) -> Iterable[tuple[str, str, _Collect]]:
+    for parameter in parameters:
+        if parameter.code not in OF_THE_RESOURCE and parameter.stored_as == parameter.code:
+            for path in parameter.paths:
+                for element, collect in _down(parameter, path.steps, zone):
+                    yield element, parameter.type, collect
+
+
+def _down(parameter: Parameter, steps: Sequence[fhirpath.Step], zone: tzinfo) -> Iterable[tuple[str, _Collect]]:
+    """The elements of the first step, and what to do with the value of each."""
+    step, rest = steps[0], steps[1:]
+    for element, type_name in step.properties:
+        last = _rows_of(parameter, type_name, zone) if not rest else None
+        yield element, _each(step.where, last or _below([*_down(parameter, rest, zone)]))
+
+
+def _each(where: tuple[str, str] | None, collect: _Collect) -> _Collect:
+    def each(value: Any, rows: dict[tuple[Any, ...], None]) -> None:
+        for item in cast("list[Any]", value) if isinstance(value, list) else (value,):
+            if where is None or item.get(where[0]) == where[1]:
+                collect(item, rows)
+
+    return each
+
+
+def _below(elements: Sequence[tuple[str, _Collect]]) -> _Collect:
+    def below(value: Any, rows: dict[tuple[Any, ...], None]) -> None:
+        for element, collect in elements:
+            if (found := value.get(element)) is not None:
+                collect(found, rows)
+
+    return below
+
+
+def _rows_of(parameter: Parameter, type_name: str, zone: tzinfo) -> _Collect:
+    read, name, target = _READERS[parameter.type][type_name], parameter.code, parameter.target
+
+    def rows_of(value: Any, rows: dict[tuple[Any, ...], None]) -> None:
+        for first, second in read(value, zone):
+            if target is None or first == target:
+                rows[name, first, second] = None
+
+    return rows_of
 
 
 def _compile(definition: dict[str, Any], resource_type: str, file: Path) -> Parameter:
@@ -123,6 +199,7 @@ def _compile(definition: dict[str, Any], resource_type: str, file: Path) -> Para
         targets=tuple(definition.get("target", ())),
         paths=paths,
         stored_as=code,
+        number=parameter_number(resource_type, code),
         target=next((path.target for path in paths if path.target), None),
     )
 
@@ -142,87 +219,89 @@ def _shared(parameters: dict[str, Parameter]) -> dict[str, Parameter]:
     for code, parameter in sorted(parameters.items()):
         if parameter.type == "reference" and parameter.target is None:
             owners.setdefault(_elements(parameter), code)
-    return {
-        code: replace(parameter, stored_as=owners.get(_elements(parameter), code))
-        if parameter.type == "reference"
-        else parameter
-        for code, parameter in parameters.items()
-    }
+    return {code: _sharing(parameter, owners.get(_elements(parameter), code)) for code, parameter in parameters.items()}
+
+
+def _sharing(parameter: Parameter, owner: str) -> Parameter:
+    if parameter.type != "reference" or owner == parameter.code:
+        return parameter
+    return replace(parameter, stored_as=owner, number=(parameter.number & ~_NAME) | _hash(owner))
 
 
 def _elements(parameter: Parameter) -> tuple[Any, ...]:
     return tuple(path.steps for path in parameter.paths)
 
 
-Row = tuple[Any, ...]
+Row = tuple[Any, Any]
 
 
-def _plain_token(value: Any, _: tzinfo) -> Iterable[Row]:
-    yield "", (str(value).lower() if isinstance(value, bool) else str(value))
+def _plain_token(value: Any, _: tzinfo) -> Sequence[Row]:
+    return (("", str(value).lower() if isinstance(value, bool) else str(value)),)
 
 
-def _coding(value: Any, _: tzinfo) -> Iterable[Row]:
-    if code := value.get("code"):
-        yield value.get("system", ""), code
+def _coding(value: Any, _: tzinfo) -> Sequence[Row]:
+    code = value.get("code")
+    return ((value.get("system", ""), code),) if code else ()
 
 
-def _concept(value: Any, zone: tzinfo) -> Iterable[Row]:
-    for coding in value.get("coding", ()):
-        yield from _coding(coding, zone)
+def _concept(value: Any, _: tzinfo) -> Sequence[Row]:
+    return [(coding.get("system", ""), code) for coding in value.get("coding", ()) if (code := coding.get("code"))]
 
 
-def _identifier(value: Any, _: tzinfo) -> Iterable[Row]:
-    if text := value.get("value"):
-        yield value.get("system", ""), text
+def _identifier(value: Any, _: tzinfo) -> Sequence[Row]:
+    text = value.get("value")
+    return ((value.get("system", ""), text),) if text else ()
 
 
-def _contact_point(value: Any, _: tzinfo) -> Iterable[Row]:
+def _contact_point(value: Any, _: tzinfo) -> Sequence[Row]:
     # Its system says phone or email and is no namespace (R4 §3.1.1.4.10).
-    if text := value.get("value"):
-        yield "", text
+    text = value.get("value")
+    return (("", text),) if text else ()
 
 
-def _reference(value: Any, _: tzinfo) -> Iterable[Row]:
+def _reference(value: Any, _: tzinfo) -> Sequence[Row]:
     text = value.get("reference", "")
-    if text and not text.startswith("#"):
-        yield split_reference(text)
+    return (split_reference(text),) if text and text[0] != "#" else ()
 
 
-def _date(value: Any, zone: tzinfo) -> Iterable[Row]:
-    if found := date_range(value, zone):
-        yield found
+def _date(value: Any, zone: tzinfo) -> Sequence[Row]:
+    found = date_range(value, zone)
+    return (found,) if found else ()
 
 
-def _period(value: Any, zone: tzinfo) -> Iterable[Row]:
+def _period(value: Any, zone: tzinfo) -> Sequence[Row]:
     start, end = (date_range(value[name], zone) if name in value else None for name in ("start", "end"))
-    if start or end:
-        yield start[0] if start else EARLIEST, end[1] if end else LATEST
+    if not (start or end):
+        return ()
+    return ((start[0] if start else EARLIEST, end[1] if end else LATEST),)
 
 
-def _timing(value: Any, zone: tzinfo) -> Iterable[Row]:
+def _timing(value: Any, zone: tzinfo) -> Sequence[Row]:
     events = [found for event in value.get("event", ()) if (found := date_range(event, zone))]
     if events:
-        yield min(low for low, _ in events), max(high for _, high in events)
-    elif bounds := value.get("repeat", {}).get("boundsPeriod"):
-        yield from _period(bounds, zone)
+        return ((min(low for low, _ in events), max(high for _, high in events)),)
+    bounds = value.get("repeat", {}).get("boundsPeriod")
+    return _period(bounds, zone) if bounds else ()
 
 
-def _text(value: Any, _: tzinfo) -> Iterable[Row]:
-    if normalised := plain(value):
-        yield normalised, value
+def _text(value: Any, _: tzinfo) -> Sequence[Row]:
+    normalised = plain(value)
+    return ((normalised, value),) if normalised else ()
 
 
-def _parts(*names: str) -> Callable[[Any, tzinfo], Iterable[Row]]:
-    def read(value: Any, zone: tzinfo) -> Iterable[Row]:
+def _parts(*names: str) -> Callable[[Any, tzinfo], Sequence[Row]]:
+    def read(value: Any, zone: tzinfo) -> Sequence[Row]:
+        found: list[Row] = []
         for name in names:
             part = value.get(name, ())
             for text in (part,) if isinstance(part, str) else part:
-                yield from _text(text, zone)
+                found += _text(text, zone)
+        return found
 
     return read
 
 
-_READERS: Mapping[str, Mapping[str, Callable[[Any, tzinfo], Iterable[Row]]]] = {
+_READERS: Mapping[str, Mapping[str, Callable[[Any, tzinfo], Sequence[Row]]]] = {
     "token": {
         "code": _plain_token,
         "boolean": _plain_token,

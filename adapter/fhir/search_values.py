@@ -72,6 +72,7 @@ def plain(text: str) -> str:
     return " ".join(bare.casefold().split())
 
 
+@lru_cache(maxsize=65_536)
 def split_reference(text: str) -> tuple[str, str]:
     """A reference as (type, id); a URL or URN as ("", text), since it may belong to another server."""
     match = _REFERENCE.fullmatch(text)

@@ -44,7 +44,7 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
         build=generate(segment_map, site, lambda rule: elements[rule.target].many, _coded(elements, site)),
         identify=_identify(segment_map, site, slots),
         event_time=_event_time(segment_map, site, slots),
-        defaults=tuple((rule.target[0], rule.constant) for rule in segment_map.rules if rule.is_default),
+        defaults=tuple((rule.target, rule.constant) for rule in segment_map.rules if rule.is_default),
         required=required,
         names_identifier=not identity.converter,
         reads=reads(segment_map),
@@ -74,8 +74,10 @@ def _checked_target(rule: Rule, segment_map: SegmentMap, path: str) -> r4.Elemen
                 raise rule.place.error(f"{'.'.join(rule.target[:depth])} repeats: a converter must make it whole")
     except r4.UnknownElement as error:
         raise rule.place.error(str(error)) from error
-    if (rule.refer or rule.is_default) and len(rule.target) > 1:
-        raise rule.place.error("refer: and default: write elements of the resource itself")
+    if rule.refer and len(rule.target) > 1:
+        raise rule.place.error("refer: writes elements of the resource itself")
+    if rule.is_default and len(rule.target) > 2:
+        raise rule.place.error("default: writes elements of the resource, or of one of its elements")
     return element
 
 

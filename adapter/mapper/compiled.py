@@ -43,7 +43,7 @@ class Compiled:
     build: Build
     identify: Callable[[Slots], tuple[str, str] | None]
     event_time: Callable[[Slots], str]
-    defaults: tuple[tuple[str, Any], ...]
+    defaults: tuple[tuple[tuple[str, ...], Any], ...]
     required: tuple[tuple[str, ...], ...]
     names_identifier: bool
     reads: Mapping[Slot, Reads]

@@ -16,9 +16,6 @@ from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger, Used
 from adapter.mapper.plan import Entry, Plan
 
-NO_DOSE = {"extension": [{"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}]}
-"""A dosage needs a dose (R4 invariant mad-1): where none can be read, the route is kept with this."""
-
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
@@ -157,14 +154,15 @@ class _Run:
             out["identifier"] = [{"system": system, "value": value}]
         doubts: list[tuple[int, Doubt]] = []
         compiled.build(slots, out, doubts)
+        if len(out.get("identifier", ())) > 1:
+            out["identifier"] = _once(out["identifier"])
         self._refer(entry, out)
-        if "dosage" in out:
-            out["dosage"].setdefault("dose", NO_DOSE)
         defaults: tuple[str, ...] = ()
-        for element, value in compiled.defaults:
-            if element not in out:
-                out[element] = value
-                defaults += (element,)
+        for target, value in compiled.defaults:
+            holder = out if len(target) == 1 else out.get(target[0])
+            if holder is not None and target[-1] not in holder:
+                holder[target[-1]] = value
+                defaults += target if len(target) == 1 else ()
         cleared = self._doubts(entry, compiled, doubts) if doubts else ()
         if not self._complete(entry, compiled, out):
             return None
@@ -222,6 +220,11 @@ class _Run:
                 self._occurrences.append(counts[segment.name])
         occurrence = self._occurrences[index]
         return self.segments[index].name + (f"[{occurrence}]" if occurrence > 1 else "")
+
+
+def _once(identifiers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each number once, where a hospital sends it in two fields."""
+    return list({(one.get("system"), one["value"]): one for one in reversed(identifiers)}.values())[::-1]
 
 
 def _linked_patients(mapped: Mapped) -> list[Mapped]:

@@ -12,12 +12,13 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 from sqlalchemy.pool import QueuePool, StaticPool
 
@@ -28,6 +29,11 @@ from adapter.store.turns import Turns
 ARRIVED = "adapter_message_arrived"
 """PostgreSQL channel, and the mark on a connection, that say: a message waits for a worker."""
 
+_USELESS = tuple(
+    getattr(driver, name)
+    for driver in (sqlite3, psycopg)
+    for name in ("DataError", "ProgrammingError", "NotSupportedError")
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _LOCK_SECONDS = 3.0
@@ -79,8 +85,13 @@ class Database:
         Raises:
             StorageUnavailable: the database failed.
         """
-        with _failures(), self._reader.connect() as connection:
+        with _failures(), self._reader.begin() as connection:
             yield connection
+
+    @property
+    def others_wait(self) -> bool:
+        """Whether somebody waits for a turn to write; never on PostgreSQL, where many write at once."""
+        return self._turn.wanted
 
     def wait(self, seconds: float) -> None:
         """Return when a message has arrived, at the latest after `seconds`."""
@@ -158,22 +169,26 @@ def look_into(url: str) -> Database:
 
 def rows(connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
     """Run one statement, written with `?`, and return its rows as tuples."""
-    return connection.exec_driver_sql(_in_dialect(connection, sql), tuple(values)).fetchall()
+    return _cursor(connection).execute(_in_dialect(connection.dialect.name, sql), tuple(values)).fetchall()
 
 
 def run(connection: Connection, sql: str, values: Sequence[Any] = ()) -> int:
     """Run one statement that returns no rows; return how many rows it changed."""
-    return connection.exec_driver_sql(_in_dialect(connection, sql), tuple(values)).rowcount
+    return _cursor(connection).execute(_in_dialect(connection.dialect.name, sql), tuple(values)).rowcount
 
 
-def run_many(connection: Connection, sql: str, values: list[tuple[Any, ...]]) -> int:
+def run_many(connection: Connection, sql: str, values: Sequence[tuple[Any, ...]]) -> int:
     """Run one statement for each tuple of values; return how many rows were changed in all."""
-    return connection.exec_driver_sql(_in_dialect(connection, sql), values).rowcount if values else 0
+    if not values:
+        return 0
+    cursor = _cursor(connection)
+    cursor.executemany(_in_dialect(connection.dialect.name, sql), values)
+    return cursor.rowcount
 
 
 def refused(failure: StorageUnavailable) -> bool:
     """True where the database works, and what it was given is of no use to it: trying again would change nothing."""
-    return isinstance(failure.__cause__, DataError | ProgrammingError | NotSupportedError)
+    return isinstance(failure.__cause__, _USELESS)
 
 
 def marks(values: Sequence[object]) -> str:
@@ -205,8 +220,14 @@ def _parsed(url: str) -> URL:
         raise ConfigurationError("the database URL is not understood") from None
 
 
-def _in_dialect(connection: Connection, sql: str) -> str:
-    return sql if connection.dialect.name == "sqlite" else sql.replace("?", "%s")
+def _cursor(connection: Connection) -> Any:
+    """A cursor of the driver: SQLAlchemy keeps transactions and connections, and would cost more than the statement."""
+    return connection.connection.cursor()
+
+
+@lru_cache(maxsize=1024)
+def _in_dialect(dialect: str, sql: str) -> str:
+    return sql if dialect == "sqlite" else sql.replace("?", "%s")
 
 
 @contextmanager
@@ -214,10 +235,10 @@ def _failures() -> Generator[None]:
     """Turn the driver's errors into ours; their texts may hold values, so only their names are kept."""
     try:
         yield
-    except DBAPIError as error:
-        cause = error.orig
+    except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
         name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or type(cause).__name__
-        raise StorageUnavailable(f"the database failed: {name}") from error
+        raise StorageUnavailable(f"the database failed: {name}") from cause
     except NoConnectionFree as error:
         raise StorageUnavailable("no connection to the database was free") from error
 

@@ -12,7 +12,10 @@ from adapter.store.writer import ResourceWriter
 
 __all__ = ["ResourceWriter", "Stored", "history", "read", "vread"]
 
-_COLUMNS = "resource_type, id, version, last_updated, deleted, body"
+_CURRENT = """SELECT resource_type, id, version, last_updated, deleted, body FROM resource
+    WHERE resource_type = ? AND id = ?"""
+_OLDER = """SELECT r.resource_type, r.id, h.version, h.last_updated, h.deleted, h.body
+    FROM resource AS r JOIN resource_history AS h ON h.key = r.key WHERE r.resource_type = ? AND r.id = ?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +32,13 @@ class Stored:
 
 def read(connection: Connection, resource_type: str, resource_id: str) -> Stored | None:
     """The current version."""
-    sql = f"SELECT {_COLUMNS} FROM resource WHERE resource_type = ? AND id = ?"
-    return _one(rows(connection, sql, [resource_type, resource_id]))
+    return _one(rows(connection, _CURRENT, [resource_type, resource_id]))
 
 
 def vread(connection: Connection, resource_type: str, resource_id: str, version: int) -> Stored | None:
     """One version, current or older."""
-    where = "WHERE resource_type = ? AND id = ? AND version = ?"
     key = [resource_type, resource_id, version]
-    sql = f"SELECT {_COLUMNS} FROM resource {where} UNION ALL SELECT {_COLUMNS} FROM resource_history {where}"
+    sql = f"{_CURRENT} AND version = ? UNION ALL {_OLDER} AND h.version = ?"
     return _one(rows(connection, sql, key + key))
 
 
@@ -53,10 +54,11 @@ def history(
         before: only versions below this one, the last of the page before.
         limit: how many at most.
     """
-    where = "WHERE resource_type = ? AND id = ?" + (" AND version < ?" if before is not None else "")
     key = [resource_type, resource_id, *([before] if before is not None else [])]
-    sql = f"""SELECT {_COLUMNS} FROM resource {where} UNION ALL SELECT {_COLUMNS} FROM resource_history {where}
-        ORDER BY version DESC LIMIT ?"""
+    current, older = (
+        (_CURRENT, _OLDER) if before is None else (f"{_CURRENT} AND version < ?", f"{_OLDER} AND h.version < ?")
+    )
+    sql = f"{current} UNION ALL {older} ORDER BY version DESC LIMIT ?"
     return [_stored(row) for row in rows(connection, sql, [*key, *key, limit])]
 
 

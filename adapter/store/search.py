@@ -27,9 +27,9 @@ _FEW = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """The order of the answer: by a date, then by id. `param` is empty for `_lastUpdated`."""
+    """The order of the answer: by a date, then by key. `param` is the parameter's number, None for `_lastUpdated`."""
 
-    param: str
+    param: int | None
     descending: bool
 
 
@@ -97,7 +97,7 @@ def search(connection: Connection, query: Query, *, count: int, cursor: str | No
     lead = _lead(connection, query)
     found = _positions(connection, query, lead, after, count + 1) if lead else []
     page, more = found[:count], len(found) > count
-    bodies = _bodies(connection, query.resource_type, [position.id for position in page])
+    bodies = _bodies(connection, query.resource_type, [position.key for position in page])
     return Page(bodies, None if more or after else len(page), _cursor(query, page[-1]) if more and page else None)
 
 
@@ -107,9 +107,7 @@ def total(connection: Connection, query: Query) -> int:
     if lead is None:
         return 0
     where, values = _led_by(lead, query)
-    return rows(connection, f"SELECT count(DISTINCT d.{lead.id_column}) FROM {lead.table} d WHERE {where}", values)[0][
-        0
-    ]
+    return rows(connection, f"SELECT count(DISTINCT d.key) FROM {lead.table} d WHERE {where}", values)[0][0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +116,7 @@ class _Position:
 
     phase: int
     at: int
-    id: str
+    key: int
 
 
 _ALL = Condition("resource", "NOT c.deleted", ())
@@ -143,23 +141,22 @@ def _lead(connection: Connection, query: Query) -> Condition | None:
 
 def _count_few(connection: Connection, resource_type: str, conditions: Sequence[Condition]) -> list[int]:
     """How many rows each condition has; counting stops after a few."""
+    compiled = [condition.among(resource_type) for condition in conditions]
     counts = ", ".join(
-        f"(SELECT count(*) FROM (SELECT 1 FROM {condition.table} c"
-        f" WHERE c.resource_type = ? AND {condition.where} LIMIT {_FEW + 1}) few)"
-        for condition in conditions
+        f"(SELECT count(*) FROM (SELECT 1 FROM {condition.table} c WHERE {where} LIMIT {_FEW + 1}) few)"
+        for condition, (where, _) in zip(conditions, compiled, strict=True)
     )
-    values = tuple(value for condition in conditions for value in (resource_type, *condition.values))
-    return list(rows(connection, f"SELECT {counts}", values)[0])
+    return list(rows(connection, f"SELECT {counts}", [value for _, values in compiled for value in values])[0])
 
 
 def _led_by(lead: Condition, query: Query) -> _Sql:
     """The lead's own condition on the alias `d`, and the tests of all others."""
-    where, values = f"d.resource_type = ? AND {lead.where.replace('c.', 'd.')}", (query.resource_type, *lead.values)
-    return _and((where, values), _tests(query, f"d.{lead.id_column}", lead))
+    where, values = lead.among(query.resource_type)
+    return _and((where.replace("c.", "d."), values), _tests(query, "d.key", lead))
 
 
-def _tests(query: Query, identity: str, lead: Condition | None) -> list[_Sql]:
-    return [condition.test(query.resource_type, identity) for condition in query.conditions if condition is not lead]
+def _tests(query: Query, key: str, lead: Condition | None) -> list[_Sql]:
+    return [condition.test(key) for condition in query.conditions if condition is not lead]
 
 
 def _and(first: _Sql, others: Sequence[_Sql]) -> _Sql:
@@ -171,24 +168,23 @@ def _positions(
     connection: Connection, query: Query, lead: Condition, after: _Position | None, limit: int
 ) -> list[_Position]:
     if query.sort is None:
-        return _by_id(connection, query, lead, after, limit)
+        return _by_key(connection, query, lead, after, limit)
     in_first_phase = after is None or after.phase == 0
     found = _by_date(connection, query, lead, after, limit) if in_first_phase else []
-    if len(found) < limit and query.sort.param:
+    if len(found) < limit and query.sort.param is not None:
         undated = Condition("index_date", "c.param = ?", (query.sort.param,), negated=True)
         rest = replace(query, conditions=(*query.conditions, undated))
         last = None if in_first_phase else after
-        found += _by_id(connection, rest, lead, last, limit - len(found))
+        found += _by_key(connection, rest, lead, last, limit - len(found))
     return found
 
 
-def _by_id(
+def _by_key(
     connection: Connection, query: Query, lead: Condition, after: _Position | None, limit: int
 ) -> list[_Position]:
-    column = f"d.{lead.id_column}"
-    beyond = [(f"{column} > ?", (after.id,))] if after else []
+    beyond = [("d.key > ?", (after.key,))] if after else []
     where, values = _and(_led_by(lead, query), beyond)
-    sql = f"SELECT DISTINCT {column} AS id FROM {lead.table} d WHERE {where} ORDER BY 1 LIMIT {limit:d}"
+    sql = f"SELECT DISTINCT d.key FROM {lead.table} d WHERE {where} ORDER BY 1 LIMIT {limit:d}"
     return [_Position(1, 0, row[0]) for row in rows(connection, sql, values)]
 
 
@@ -196,52 +192,51 @@ def _by_date(
     connection: Connection, query: Query, lead: Condition, after: _Position | None, limit: int
 ) -> list[_Position]:
     descending = query.sort is not None and query.sort.descending
-    source, key, identity, first = _dated(query, lead)
+    source, date, first = _dated(query, lead)
     order, beyond = ("DESC", "<") if descending else ("ASC", ">")
-    others = [(f"({key}, {identity}) {beyond} (?, ?)", (after.at, after.id))] if after else []
+    others = [(f"({date}, s.key) {beyond} (?, ?)", (after.at, after.key))] if after else []
     if lead is _ALL:
-        others += _tests(query, identity, None)
+        others += _tests(query, "s.key", None)
     where, values = _and(first, others)
     sql = (
-        f"SELECT DISTINCT {key} AS at, {identity} AS id FROM {source} WHERE {where}"
-        f" ORDER BY 1 {order}, 2 {order} LIMIT {limit:d}"
+        f"SELECT DISTINCT {date} AS at, s.key FROM {source} WHERE {where} ORDER BY 1 {order}, 2 {order} LIMIT {limit:d}"
     )
     return [_Position(0, row[0], row[1]) for row in rows(connection, sql, values)]
 
 
-def _dated(query: Query, lead: Condition) -> tuple[str, str, str, _Sql]:
-    """Where the dates to sort by are read from: tables, the date, the id, and the condition that joins them."""
-    param = query.sort.param if query.sort else ""
-    table, key, identity = ("index_date", "s.low", "s.resource_id") if param else ("resource", "s.last_updated", "s.id")
-    chosen = [("s.param = ?", (param,))] if param else [("NOT s.deleted", ())]
-    if lead is _ALL:
-        return f"{table} s", key, identity, _and(("s.resource_type = ?", (query.resource_type,)), chosen)
-    joined = (f"s.resource_type = d.resource_type AND {identity} = d.{lead.id_column}", ())
-    # CROSS JOIN keeps SQLite from turning the order round; PostgreSQL plans as it likes.
-    return f"{lead.table} d CROSS JOIN {table} s", key, identity, _and(_led_by(lead, query), [joined, *chosen])
-
-
-def _bodies(connection: Connection, resource_type: str, ids: list[str]) -> list[Stored]:
-    sql = (
-        "SELECT id, version, last_updated, body FROM resource"
-        f" WHERE resource_type = ? AND id IN ({marks(ids)}) AND NOT deleted"
+def _dated(query: Query, lead: Condition) -> tuple[str, str, _Sql]:
+    """Where the dates to sort by are read from: tables, the date, and the condition that joins them."""
+    param = query.sort.param if query.sort else None
+    table, date, chosen = (
+        "resource",
+        "s.last_updated",
+        ("s.resource_type = ? AND NOT s.deleted", (query.resource_type,)),
     )
-    found = {row[0]: row for row in rows(connection, sql, (resource_type, *ids))} if ids else {}
+    if param is not None:
+        table, date, chosen = "index_date", "s.low", ("s.param = ?", (param,))
+    if lead is _ALL:
+        return f"{table} s", date, chosen
+    # CROSS JOIN keeps SQLite from turning the order round; PostgreSQL plans as it likes.
+    return f"{lead.table} d CROSS JOIN {table} s", date, _and(_led_by(lead, query), [("s.key = d.key", ()), chosen])
+
+
+def _bodies(connection: Connection, resource_type: str, keys: list[int]) -> list[Stored]:
+    sql = f"SELECT key, id, version, last_updated, body FROM resource WHERE key IN ({marks(keys)}) AND NOT deleted"
+    found = {row[0]: row[1:] for row in rows(connection, sql, keys)} if keys else {}
     return [
-        Stored(resource_type, key, found[key][1], instant(found[key][2]), deleted=False, body=bytes(found[key][3]))
-        for key in ids
-        if key in found
+        Stored(resource_type, number, version, instant(updated), deleted=False, body=bytes(body))
+        for number, version, updated, body in (found[key] for key in keys if key in found)
     ]
 
 
 def _sort(known: Mapping[str, Parameter], value: str) -> Sort:
     name = value.removeprefix("-")
     if name == "_lastUpdated":
-        return Sort("", descending=value != name)
+        return Sort(None, descending=value != name)
     if name not in known or known[name].type != "date":
         dates = sorted(code for code, parameter in known.items() if parameter.type == "date")
         raise BadParameter(f"_sort takes one of {', '.join(dates)}, with '-' in front for the latest first")
-    return Sort(known[name].stored_as, descending=value != name)
+    return Sort(known[name].number, descending=value != name)
 
 
 def _fingerprint(query: Query) -> str:
@@ -249,15 +244,15 @@ def _fingerprint(query: Query) -> str:
 
 
 def _cursor(query: Query, last: _Position) -> str:
-    content = json.dumps([_fingerprint(query), last.phase, last.at, last.id], separators=(",", ":"))
+    content = json.dumps([_fingerprint(query), last.phase, last.at, last.key], separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
 def _read_cursor(query: Query, cursor: str) -> _Position:
     try:
         content = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        fingerprint, phase, at, identity = content
-        position = _Position(int(phase), int(at), str(identity))
+        fingerprint, phase, at, key = content
+        position = _Position(int(phase), int(at), int(key))
     except (ValueError, TypeError, binascii.Error):
         raise BadParameter("_cursor comes from a next link and cannot be made by hand") from None
     if fingerprint != _fingerprint(query):

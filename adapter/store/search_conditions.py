@@ -2,24 +2,30 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
 from adapter.errors import BadParameter
 from adapter.fhir.search_params import OF_THE_RESOURCE, Parameter
 from adapter.fhir.search_values import date_range, plain, split_reference
+from adapter.store.database import marks
 
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _LAST_CHARACTER = "\U0010ffff"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+# The column of an index that comes before the resource's key; one value of it leads to one resource's row.
+_LEADING = {"token": "code", "reference": "target_id"}
+
+Compiled = tuple[str, tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What the rows of `table` must fulfil; its columns are written with the alias `c`.
 
-    `ordered` says that the rows found stand in the index in the order of the resources' ids.
+    `ordered` says that the rows found stand in the index in the order of the resources' keys; `seeks` that an index
+    leads from a resource to its rows that fulfil this.
     """
 
     table: str
@@ -27,17 +33,21 @@ class Condition:
     values: tuple[Any, ...]
     negated: bool = False
     ordered: bool = False
+    seeks: bool = True
 
-    @property
-    def id_column(self) -> str:
-        """The column that holds the resource's id."""
-        return "id" if self.table == "resource" else "resource_id"
+    def among(self, resource_type: str) -> Compiled:
+        """The condition alone, for resources of a type; index rows are of one type anyway."""
+        if self.table != "resource":
+            return self.where, self.values
+        return f"c.resource_type = ? AND {self.where}", (resource_type, *self.values)
 
-    def test(self, resource_type: str, identity: str) -> tuple[str, tuple[Any, ...]]:
-        """SQL, and its values, that says of the resource whose id `identity` is whether it fulfils this."""
-        found = f"c.resource_type = ? AND c.{self.id_column} = {identity} AND {self.where}"
-        sql = f"EXISTS (SELECT 1 FROM {self.table} c WHERE {found})"
-        return f"NOT {sql}" if self.negated else sql, (resource_type, *self.values)
+    def test(self, key: str) -> Compiled:
+        """SQL, and its values, that says of the resource whose key `key` is whether it fulfils this."""
+        if self.seeks:
+            sql = f"EXISTS (SELECT 1 FROM {self.table} c WHERE c.key = {key} AND {self.where})"
+        else:
+            sql = f"{key} IN (SELECT c.key FROM {self.table} c WHERE {self.where})"
+        return f"NOT {sql}" if self.negated else sql, self.values
 
 
 def condition(parameter: Parameter, name: str, value: str, *, zone: tzinfo, base: str) -> Condition:
@@ -64,13 +74,26 @@ def condition(parameter: Parameter, name: str, value: str, *, zone: tzinfo, base
     values = tuple(value for _, found in compiled for value in found)
     if parameter.code in OF_THE_RESOURCE:
         return Condition("resource", f"{any_of} AND NOT c.deleted", values, negated=modifier == "not")
-    return Condition(
-        table=f"index_{parameter.type}",
-        where=f"c.param = ? AND {any_of}",
-        values=(parameter.stored_as, *values),
+    found = _of_the_index(parameter, any_of, values)
+    leading = f"c.{_LEADING[parameter.type]} = ?" if parameter.type in _LEADING else ""
+    if not leading:
+        return replace(found, negated=modifier == "not")
+    if not all(where.startswith(leading) for where, _ in compiled):
+        return replace(found, negated=modifier == "not", seeks=False)
+    # Each alternative begins with its value of the leading column: said once for all, it is what the index is asked.
+    said = tuple(found[0] for _, found in compiled)
+    where = f"c.param = ? AND c.{_LEADING[parameter.type]} IN ({marks(said)}) AND {any_of}"
+    return replace(
+        found,
+        where=where,
+        values=(parameter.number, *said, *values),
         negated=modifier == "not",
-        ordered=len(texts) == 1 and parameter.type in ("token", "reference"),
+        ordered=len(texts) == 1,
     )
+
+
+def _of_the_index(parameter: Parameter, where: str, values: tuple[Any, ...]) -> Condition:
+    return Condition(f"index_{parameter.type}", f"c.param = ? AND {where}", (parameter.number, *values))
 
 
 def split(text: str, separator: str) -> list[str]:
@@ -90,16 +113,13 @@ def _plain_text(text: str) -> str:
     return re.sub(r"\\([\\,|$])", r"\1", text)
 
 
-Compiled = tuple[str, tuple[Any, ...]]
-
-
 def _missing(parameter: Parameter, value: str) -> Condition:
     if value not in ("true", "false") or parameter.code in OF_THE_RESOURCE:
         raise BadParameter(f"{parameter.code}:missing is true or false, and of an element that may be missing")
-    where, values = "c.param = ?", (parameter.stored_as,)
+    found = _of_the_index(parameter, "TRUE", ())
     if parameter.target:
-        where, values = f"{where} AND c.target_type = ?", (*values, parameter.target)
-    return Condition(f"index_{parameter.type}", where, values, negated=value == "true")
+        found = _of_the_index(parameter, "c.target_type = ?", (parameter.target,))
+    return replace(found, negated=value == "true", seeks=parameter.type not in _LEADING)
 
 
 def _token(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base: str) -> Compiled:
@@ -132,8 +152,7 @@ def _reference(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, ba
     if kind and wanted and kind != wanted:
         raise BadParameter(f"{parameter.code} points to a {wanted}, not to a {kind}")
     kinds = (kind,) if kind else (wanted,) if wanted else parameter.targets
-    marks = ",".join("?" * len(kinds))
-    return f"c.target_id = ? AND c.target_type IN ({marks})", (target, *kinds)
+    return f"c.target_id = ? AND c.target_type IN ({marks(kinds)})", (target, *kinds)
 
 
 def _date(parameter: Parameter, modifier: str, text: str, zone: tzinfo, _base: str) -> Compiled:

@@ -107,11 +107,31 @@ class ConnectionEvent(Table, table=True):
     raw: bytes = Field(sa_type=LargeBinary)
 
 
-class _Version(Table):
-    """What a version of a resource is stored with."""
+class Resource(Table, table=True):
+    """The current version of every resource; `body` is the whole FHIR JSON.
 
-    resource_type: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
+    `key` grows and stays the same over all versions; it stands for type and id wherever a resource is meant. Numbers
+    that grow are written to the end of an index; a UUID is written somewhere into it, to a page of its own.
+    """
+
+    __tablename__: ClassVar[Any] = "resource"
+    __table_args__: ClassVar[Any] = (
+        # An id is of one type, hardly ever of two: first in the index, it finds resources of all types at once.
+        UniqueConstraint("id", "resource_type", name="uq_resource_id"),
+        Index(
+            "ix_resource_current",
+            "resource_type",
+            "key",
+            sqlite_where=text("NOT deleted"),
+            postgresql_where=text("NOT deleted"),
+        ),
+        Index("ix_resource_patient", "patient_id", "resource_type"),
+        Index("ix_resource_updated", "resource_type", "last_updated", "key"),
+    )
+
+    key: int = Field(sa_type=_Key, primary_key=True)
+    resource_type: str
+    id: str
     version: int
     last_updated: int = Field(sa_type=BigInteger)
     digest: bytes = Field(sa_type=LargeBinary)
@@ -123,86 +143,75 @@ class _Version(Table):
     body: bytes = Field(sa_type=LargeBinary)
 
 
-class Resource(_Version, table=True):
-    """The current version of every resource; `body` is the whole FHIR JSON."""
-
-    __tablename__: ClassVar[Any] = "resource"
-    __table_args__: ClassVar[Any] = (
-        Index("ix_resource_patient", "patient_id", "resource_type"),
-        Index("ix_resource_updated", "resource_type", "last_updated", "id"),
-    )
-
-
-class ResourceHistory(_Version, table=True):
+class ResourceHistory(Table, table=True):
     """The older versions."""
 
     __tablename__: ClassVar[Any] = "resource_history"
 
+    key: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
     version: int = Field(primary_key=True)
+    last_updated: int = Field(sa_type=BigInteger)
+    site: str
+    message_id: int = Field(sa_type=BigInteger)
+    deleted: bool
+    body: bytes = Field(sa_type=LargeBinary)
 
 
-class IndexToken(Table, table=True):
+class _Row(Table):
+    """A row of the search index.
+
+    `param` says for which resource type and search parameter (`parameter_number`), `key` which resource. The primary
+    key begins with what is looked for and goes on with `key`: a search is one range, in the order of resources.
+    """
+
+    param: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
+
+
+class IndexToken(_Row, table=True):
     """Search parameters of type token."""
 
     __tablename__: ClassVar[Any] = "index_token"
-    __table_args__: ClassVar[Any] = (
-        Index("ix_index_token_resource", "resource_type", "resource_id"),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__: ClassVar[Any] = ({"sqlite_with_rowid": False},)
 
-    resource_type: str = Field(primary_key=True)
-    param: str = Field(primary_key=True)
     code: str = Field(primary_key=True)
+    key: int = Field(sa_type=BigInteger, primary_key=True)
     system: str = Field(primary_key=True)
-    resource_id: str = Field(primary_key=True)
 
 
-class IndexReference(Table, table=True):
+class IndexReference(_Row, table=True):
     """Search parameters of type reference."""
 
     __tablename__: ClassVar[Any] = "index_reference"
-    __table_args__: ClassVar[Any] = (
-        Index("ix_index_reference_resource", "resource_type", "resource_id"),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__: ClassVar[Any] = ({"sqlite_with_rowid": False},)
 
-    resource_type: str = Field(primary_key=True)
-    param: str = Field(primary_key=True)
     target_id: str = Field(primary_key=True)
+    key: int = Field(sa_type=BigInteger, primary_key=True)
     target_type: str = Field(primary_key=True)
-    resource_id: str = Field(primary_key=True)
 
 
-class IndexDate(Table, table=True):
-    """Search parameters of type date: the first and the last microsecond that the value may mean."""
+class IndexDate(_Row, table=True):
+    """Search parameters of type date: the first and the last microsecond that the value may mean.
+
+    A range of dates does not lead to one resource, so that a second index must: it grows at its end.
+    """
 
     __tablename__: ClassVar[Any] = "index_date"
-    __table_args__: ClassVar[Any] = (
-        Index("ix_index_date_resource", "resource_type", "resource_id"),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__: ClassVar[Any] = (Index("ix_index_date_key", "key", "param"), {"sqlite_with_rowid": False})
 
-    resource_type: str = Field(primary_key=True)
-    param: str = Field(primary_key=True)
     low: int = Field(sa_type=BigInteger, primary_key=True)
+    key: int = Field(sa_type=BigInteger, primary_key=True)
     high: int = Field(sa_type=BigInteger, primary_key=True)
-    resource_id: str = Field(primary_key=True)
 
 
-class IndexString(Table, table=True):
-    """Search parameters of type string."""
+class IndexString(_Row, table=True):
+    """Search parameters of type string; a second index for the same reason as with dates."""
 
     __tablename__: ClassVar[Any] = "index_string"
-    __table_args__: ClassVar[Any] = (
-        Index("ix_index_string_resource", "resource_type", "resource_id"),
-        {"sqlite_with_rowid": False},
-    )
+    __table_args__: ClassVar[Any] = (Index("ix_index_string_key", "key", "param"), {"sqlite_with_rowid": False})
 
-    resource_type: str = Field(primary_key=True)
-    param: str = Field(primary_key=True)
     value_normalised: str = Field(sa_type=_Bytewise, primary_key=True)
+    key: int = Field(sa_type=BigInteger, primary_key=True)
     value: str = Field(primary_key=True)
-    resource_id: str = Field(primary_key=True)
 
 
 class Unmapped(Table, table=True):

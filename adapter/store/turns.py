@@ -34,6 +34,11 @@ class Turns:
                 return False
         return True  # handed over in the moment of giving up
 
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody waits."""
+        return bool(self._waiting)
+
     def release(self) -> None:
         """Hand the turn to whoever has waited longest."""
         with self._mutex:

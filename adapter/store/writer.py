@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from adapter.errors import StorageUnavailable
 from adapter.fhir.json import canonical, dumps, loads
 from adapter.store import index
+from adapter.store.bulk import Bulk, parts
 from adapter.store.database import instant, marks, micros, rows, run_many
 from adapter.store.members import Study, enrol, lock, members_among
 from adapter.store.merge import Mapped, Merged, MergeRule, content, merge, statement
@@ -19,20 +20,21 @@ from adapter.store.merge import Mapped, Merged, MergeRule, content, merge, state
 SOURCE = "https://fhir.tli-trial.example.org/source"
 """Root of meta.source: the site, and after `#` the number of the message in the inbox."""
 
-Key = tuple[str, str]
+Name = tuple[str, str]
+"""Type and id."""
 
 _MILLISECOND = 1000
-_AT_ONCE = 300  # keys in one statement
-_CURRENT = "resource_type, id, version, last_updated, digest, as_of, site, patient_id, message_id, deleted, body"
-_INSERT = f"INSERT INTO resource ({_CURRENT}) VALUES ({marks(_CURRENT.split(','))})"
+_AT_ONCE = 500  # values in one statement
+_TYPES = "bigint text text integer bigint bytea text text text bigint boolean bytea".split()
+_COLUMNS = "key resource_type id version last_updated digest as_of site patient_id message_id deleted body".split()
+_NEW = Bulk("resource", dict(zip(_COLUMNS, _TYPES, strict=True)))
 _UPDATE = """UPDATE resource SET version = ?, last_updated = ?, digest = ?, as_of = ?, site = ?, patient_id = ?,
-    message_id = ?, deleted = ?, body = ? WHERE resource_type = ? AND id = ? AND version = ?"""
-_RESTATE = "UPDATE resource SET as_of = ? WHERE resource_type = ? AND id = ?"
-_ARCHIVE = f"INSERT INTO resource_history ({_CURRENT}) VALUES ({marks(_CURRENT.split(','))})"
-_RETIRE = f"""INSERT INTO resource_history ({_CURRENT})
-    SELECT {_CURRENT} FROM resource WHERE resource_type = ? AND id = ?"""
-_WHOLE = "SELECT resource_type, id, version, last_updated, digest, as_of, patient_id, NULL FROM resource"
-_ELEMENTS = "SELECT resource_type, id, version, last_updated, digest, as_of, patient_id, body FROM resource"
+    message_id = ?, deleted = ?, body = ? WHERE key = ? AND version = ?"""
+_RESTATE = "UPDATE resource SET as_of = ? WHERE key = ?"
+_VERSION = "key, version, last_updated, site, message_id, deleted, body"
+_ARCHIVE = f"INSERT INTO resource_history ({_VERSION}) VALUES (?,?,?,?,?,?,?)"
+_RETIRE = f"INSERT INTO resource_history ({_VERSION}) SELECT {_VERSION} FROM resource WHERE key = ?"
+_STATE = "SELECT key, resource_type, id, version, last_updated, digest, as_of, patient_id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,10 @@ class _Version:
 
 @dataclass(slots=True)
 class _State:
-    """A resource in the course of a batch. `content` is None where it was not read."""
+    """A resource in the course of a batch. `content` and `stored`, as it was before, are None where it was not read."""
 
-    key: Key
+    name: Name
+    key: int = 0
     stored_version: int = 0
     version: int = 0
     last_updated: int = 0
@@ -69,6 +72,7 @@ class _State:
     as_of: Any = None
     stored_as_of: str = ""
     patient_id: str | None = None
+    stored: dict[str, Any] | None = None
     content: dict[str, Any] | None = None
     versions: list[_Version] = field(default_factory=list[_Version])
 
@@ -100,7 +104,7 @@ class ResourceWriter:
         self._connection, self._search_index, self._rules, self._study = connection, search_index, merge, study
         self._now = micros(now) // _MILLISECOND * _MILLISECOND
         self._puts: list[_Put] = []
-        self._states: dict[Key, _State] = {}
+        self._states: dict[Name, _State] = {}
         self._members: set[str] = set()
 
     def put(self, mapped: Mapped, *, site: str, message_id: int) -> None:
@@ -118,42 +122,39 @@ class ResourceWriter:
         """
         # A message may make its patient a member; its other resources are then tied at once.
         self._puts.sort(key=lambda put: (put.message_id, put.mapped.resource["resourceType"] != "Patient"))
-        keys = {_key(put.mapped.resource): _patient(put.mapped) for put in self._puts}
-        patients = {patient for patient in keys.values() if patient}
-        lock(self._connection, [f"Patient/{one}" for one in patients] + ["/".join(k) for k, p in keys.items() if not p])
+        patient_of = {_name(put.mapped.resource): _patient(put.mapped) for put in self._puts}
+        patients = {patient for patient in patient_of.values() if patient}
+        alone = ["/".join(name) for name, patient in patient_of.items() if not patient]
+        lock(self._connection, [*(f"Patient/{one}" for one in patients), *alone])
         self._members = members_among(self._connection, patients) if self._study else set()
-        self._load(keys)
+        self._load(patient_of)
         for put in self._puts:
             self._apply(put)
         return self._write()
 
-    def _load(self, keys: Iterable[Key]) -> None:
-        by_type: dict[str, list[str]] = {}
-        for key in keys:
-            self._states[key] = _State(key)
-            by_type.setdefault(key[0], []).append(key[1])
-        for kind, ids in by_type.items():
-            # A resource that is replaced as a whole need not be read as a whole.
-            select = _WHOLE if self._rules[kind].whole else _ELEMENTS
-            for start in range(0, len(ids), _AT_ONCE):
-                some = ids[start : start + _AT_ONCE]
-                sql = f"{select} WHERE resource_type = ? AND id IN ({marks(some)})"
-                for row in rows(self._connection, sql, [kind, *some]):
+    def _load(self, names: Iterable[Name]) -> None:
+        self._states = {name: _State(name) for name in names}
+        # A resource that is replaced as a whole need not be read as a whole.
+        whole = [kind for kind in {kind for kind, _ in self._states} if self._rules[kind].whole]
+        body = f"CASE WHEN resource_type IN ({marks(whole)}) THEN NULL ELSE body END" if whole else "body"
+        for some in parts({number for _, number in self._states}, _AT_ONCE):
+            sql = f"{_STATE}, {body} FROM resource WHERE id IN ({marks(some)})"
+            for row in rows(self._connection, sql, [*whole, *some]):
+                if (row[1], row[2]) in self._states:
                     self._remember(row)
 
-    def _remember(self, row: Sequence[Any]) -> _State:
-        kind, resource_id, version, last_updated, digest, as_of, patient, body = row
+    def _remember(self, row: Sequence[Any]) -> None:
+        key, kind, number, version, last_updated, digest, as_of, patient, body = row
         stated = loads(as_of)
         if isinstance(stated, list) is not self._rules[kind].whole:
             stated = None  # merge.yaml was changed since: what is stored gives way to any statement
-        state = _State((kind, resource_id), version, version, last_updated, bytes(digest), stated, as_of, patient)
-        state.content = None if body is None else content(loads(bytes(body)))
-        self._states[state.key] = state
-        return state
+        state = _State((kind, number), key, version, version, last_updated, bytes(digest), stated, as_of, patient)
+        state.content = state.stored = None if body is None else content(loads(bytes(body)))
+        self._states[state.name] = state
 
     def _apply(self, put: _Put) -> None:
         resource = put.mapped.resource
-        state, rule = self._states[_key(resource)], self._rules[resource["resourceType"]]
+        state, rule = self._states[_name(resource)], self._rules[resource["resourceType"]]
         before = state.content
         if rule.whole:
             own = statement(put.mapped, message_id=put.message_id)
@@ -167,13 +168,12 @@ class ResourceWriter:
                 return
         state.patient_id = _patient(put.mapped) or state.patient_id
         if resource["resourceType"] == "Patient" and self._study:
-            self._enrol(_resource(state), put, self._study)
+            self._enrol(_resource(state.name, state.content), put, self._study)
         self._version(state, put)
 
     def _version(self, state: _State, put: _Put) -> None:
         """Make a version of a resource if it is another one now."""
-        if self._study and state.patient_id in self._members:
-            state.content = content(self._study.tie(_resource(state)))
+        self._tie(state)
         rest = dict(state.content or {})
         meta: dict[str, Any] = rest.pop("meta", {})
         text = canonical(rest)
@@ -188,51 +188,74 @@ class ResourceWriter:
             "lastUpdated": _instant(state.last_updated),
             "source": f"{SOURCE}/{put.site}#{put.message_id}",
         }
-        head = dumps({"resourceType": state.key[0], "id": state.key[1], "meta": meta})
+        head = dumps({"resourceType": state.name[0], "id": state.name[1], "meta": meta})
         body = head if text == b"{}" else head[:-1] + b"," + text[1:]
         made = (state.version, state.last_updated, digest, put.site, state.patient_id, put.message_id, body)
         state.versions.append(_Version(*made))
 
+    def _tie(self, state: _State) -> bool:
+        """Tie what is of a member; return whether that changed it."""
+        if not self._study or state.patient_id not in self._members:
+            return False
+        resource = _resource(state.name, state.content)
+        tied = self._study.tie(resource)
+        if tied is resource:
+            return False
+        state.content = content(tied)
+        return True
+
     def _enrol(self, patient: dict[str, Any], put: _Put, study: Study) -> None:
         """Where a Patient makes others or itself a member, tie what is there of them already."""
-        new = sorted(enrol(self._connection, patient, study))
-        self._members.update(new)
-        for start in range(0, len(new), _AT_ONCE):
-            some = new[start : start + _AT_ONCE]
-            for row in rows(self._connection, f"{_ELEMENTS} WHERE patient_id IN ({marks(some)})", some):
-                state = self._states.get((row[0], row[1]))
+        new = enrol(self._connection, patient, study)
+        if not new:
+            return
+        self._members |= new
+        for some in parts(new, _AT_ONCE):
+            sql = f"{_STATE}, body FROM resource WHERE patient_id IN ({marks(some)})"
+            for row in rows(self._connection, sql, some):
+                state = self._states.get((row[1], row[2]))
                 if state is None or state.content is None:
                     self._remember(row)
         for state in list(self._states.values()):
-            if state.patient_id in new and state.content is not None and state.version:
+            if state.version and state.patient_id in new and state.content is not None and self._tie(state):
                 self._version(state, put)
 
     def _write(self) -> int:
         connection = self._connection
         changed = [state for state in self._states.values() if state.versions]
-        old = [state for state in changed if state.stored_version]
-        run_many(connection, _RETIRE, [state.key for state in old])
-        passed = [_row(state, version) for state in changed for version in state.versions[:-1]]
+        new, old = [s for s in changed if not s.stored_version], [s for s in changed if s.stored_version]
+        for state, key in zip(new, _keys(connection, len(new)), strict=True):
+            state.key = key
+        self._read_old(old)
+        run_many(connection, _RETIRE, [(state.key,) for state in old])
+        passed = [_passed(state, version) for state in changed for version in state.versions[:-1]]
         run_many(connection, _ARCHIVE, passed)
-        last = [(*_row(state, state.versions[-1])[2:], *state.key, state.stored_version) for state in old]
-        if run_many(connection, _UPDATE, last) != len(last):
+        last = [(*_current(state), state.key, state.stored_version) for state in old]
+        first = [(state.key, *state.name, *_current(state)) for state in new]
+        if run_many(connection, _UPDATE, last) != len(last) or _NEW.insert(connection, first) != len(first):
             raise StorageUnavailable("a resource was changed by another process")
-        run_many(connection, _INSERT, [_row(s, s.versions[-1]) for s in changed if not s.stored_version])
         self._restate()
-        known = [bool(state.stored_version) for state in changed]
-        index.write(connection, self._search_index, [_resource(state) for state in changed], known=known)
+        index.write(connection, self._search_index, [_change(state) for state in changed])
         return sum(len(state.versions) for state in changed)
+
+    def _read_old(self, old: Iterable[_State]) -> None:
+        """Read what was not needed until now: the old resource leads to its rows in the index."""
+        unread = {state.key: state for state in old if state.stored is None}
+        for some in parts(unread, _AT_ONCE):
+            for key, body in rows(
+                self._connection, f"SELECT key, body FROM resource WHERE key IN ({marks(some)})", some
+            ):
+                unread[key].stored = content(loads(bytes(body)))
 
     def _restate(self) -> None:
         """Note newer statements of what is stored already: an older one must not overwrite them later."""
-        quiet = [state for state in self._states.values() if not state.versions]
-        said = [(dumps(state.as_of).decode(), *state.key) for state in quiet]
-        run_many(
-            self._connection, _RESTATE, [one for one, s in zip(said, quiet, strict=True) if one[0] != s.stored_as_of]
-        )
+        quiet = [state for state in self._states.values() if state.stored_version and not state.versions]
+        said = [(dumps(state.as_of).decode(), state.key) for state in quiet]
+        newer = [one for one, state in zip(said, quiet, strict=True) if one[0] != state.stored_as_of]
+        run_many(self._connection, _RESTATE, newer)
 
 
-def _key(resource: dict[str, Any]) -> Key:
+def _name(resource: dict[str, Any]) -> Name:
     return resource["resourceType"], resource["id"]
 
 
@@ -241,14 +264,34 @@ def _patient(mapped: Mapped) -> str | None:
     return resource["id"] if resource["resourceType"] == "Patient" else mapped.patient_id
 
 
-def _resource(state: _State) -> dict[str, Any]:
-    return {"resourceType": state.key[0], "id": state.key[1], **(state.content or {})}
+def _resource(name: Name, content: dict[str, Any] | None) -> dict[str, Any]:
+    return {"resourceType": name[0], "id": name[1], **(content or {})}
 
 
-def _row(state: _State, version: _Version) -> tuple[Any, ...]:
+def _keys(connection: Connection, number: int) -> list[int]:
+    """So many keys that no resource has, growing."""
+    if connection.dialect.name == "sqlite":  # it has one writer
+        last: int = rows(connection, "SELECT coalesce(max(key), 0) FROM resource")[0][0]
+        return list(range(last + 1, last + 1 + number))
+    return [
+        row[0] for row in rows(connection, "SELECT nextval('resource_key_seq') FROM generate_series(1, ?)", [number])
+    ]
+
+
+def _current(state: _State) -> tuple[Any, ...]:
+    made = state.versions[-1]
     as_of = dumps(state.as_of).decode()
-    made = (version.version, version.last_updated, version.digest, as_of, version.site, version.patient_id)
-    return (*state.key, *made, version.message_id, False, version.body)
+    facts = (made.version, made.last_updated, made.digest, as_of, made.site, made.patient_id, made.message_id)
+    return (*facts, False, made.body)
+
+
+def _passed(state: _State, made: _Version) -> tuple[Any, ...]:
+    return (state.key, made.version, made.last_updated, made.site, made.message_id, False, made.body)
+
+
+def _change(state: _State) -> index.Change:
+    old = _resource(state.name, state.stored) if state.stored_version else None
+    return index.Change(state.key, old, _resource(state.name, state.content))
 
 
 @lru_cache(maxsize=256)

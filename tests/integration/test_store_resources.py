@@ -17,7 +17,8 @@ TIED = [{"url": CORE, "valueReference": {"reference": "ResearchStudy/tli-trial"}
 def found(database: Database, table: str = "index_token") -> list[tuple[Any, ...]]:
     column = "code" if table == "index_token" else "target_id"
     with database.read() as connection:
-        return [tuple(row) for row in rows(connection, f"SELECT resource_id, {column} FROM {table} ORDER BY 1, 2")]
+        sql = f"SELECT r.id, i.{column} FROM {table} AS i JOIN resource AS r ON r.key = i.key ORDER BY 1, 2"
+        return [tuple(row) for row in rows(connection, sql)]
 
 
 def test_resource_is_whole_with_version_time_and_source(database: Database):
@@ -102,7 +103,7 @@ def test_search_finds_the_current_version_only(database: Database):
 def test_reindex_writes_what_is_missing_and_removes_what_is_wrong(database: Database):
     write(database, mapped(observation("o1")), mapped(observation("o2")))
     with database.write() as connection:
-        run(connection, "DELETE FROM index_token WHERE resource_id = 'o1'")
+        run(connection, "DELETE FROM index_token WHERE key = (SELECT key FROM resource WHERE id = 'o1')")
         run(connection, "UPDATE index_token SET code = 'wrong'")
         assert index.reindex(connection, SmallIndex(), "Observation") == 2
     assert found(database) == [("o1", "final"), ("o2", "final")]

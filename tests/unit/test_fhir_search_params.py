@@ -143,3 +143,25 @@ def strings_of(value: Any, name: str) -> list[str]:
         own = [value[name]] if isinstance(value.get(name), str) else []
         return own + [found for item in value.values() for found in strings_of(item, name)]
     return []
+
+
+def test_every_type_and_parameter_has_a_number_of_its_own() -> None:
+    numbers = {
+        parameter.number: (kind, parameter.stored_as)
+        for kind, parameters in INDEX.parameters.items()
+        for parameter in parameters.values()
+    }
+    for kind, parameters in INDEX.parameters.items():
+        for parameter in parameters.values():
+            assert numbers[parameter.number] == (kind, parameter.stored_as)
+            within = search_params.first_number(kind), search_params.last_number(kind)
+            assert within[0] <= parameter.number <= within[1]
+
+
+def test_two_parameters_with_one_number_stop_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder(tmp_path)
+    other = json.loads((tmp_path / "SearchParameter-x.json").read_text()) | {"code": "y"}
+    (tmp_path / "SearchParameter-y.json").write_text(json.dumps(other))
+    monkeypatch.setattr(search_params, "parameter_number", lambda *_: 7)
+    with pytest.raises(MappingError, match="has the number of Observation"):
+        search_params.load(tmp_path)

@@ -55,7 +55,12 @@ def broken(mappings: Path, name: str, old: str, new: str) -> int:
         (PID, "as: XPN-HumanName", "value: x, as: XPN-HumanName", "exactly one of"),
         (PID, "from: PID-8, to: gender", "to: gender", "needs from:"),
         (PID, "to: gender, ", "", "needs to:"),
-        (PV1, "{default: unknown, to: status}", "{default: x, to: period.start}", "itself"),
+        (
+            PV1,
+            "{default: unknown, to: status}",
+            "{default: x, to: hospitalization.origin.reference}",
+            "one of its elements",
+        ),
         (ORU, "map: SPM-Specimen", "map: SPM-Specimens", "no mappings/segments/SPM-Specimens"),
         (ORU, "structure: ORU_R01", "structure: ORU_R02", "file name must be"),
         (JINHUA, "replaces: [identifier, link]", "replaces: [identifiers]", "no row of the"),

@@ -10,13 +10,14 @@ def test_who_waits_comes_before_who_has_just_released() -> None:
     assert turns.acquire(timeout=1)
     waiting = threading.Thread(target=lambda: (turns.acquire(timeout=5), order.append("waiting"), turns.release()))
     waiting.start()
-    while not turns._waiting:
+    while not turns.wanted:
         pass
     turns.release()
     assert turns.acquire(timeout=5)
     order.append("greedy")
     turns.release()
     waiting.join()
+    assert not turns.wanted
     assert order == ["waiting", "greedy"]
 
 

@@ -23,48 +23,42 @@ def upgrade() -> None:
     )
     op.create_table(
         "index_date",
-        sa.Column("resource_type", sa.String(), nullable=False),
-        sa.Column("param", sa.String(), nullable=False),
+        sa.Column("param", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("low", sa.BigInteger(), nullable=False),
+        sa.Column("key", sa.BigInteger(), nullable=False),
         sa.Column("high", sa.BigInteger(), nullable=False),
-        sa.Column("resource_id", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("resource_type", "param", "low", "high", "resource_id"),
+        sa.PrimaryKeyConstraint("param", "low", "key", "high"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_index_date_resource", "index_date", ["resource_type", "resource_id"], unique=False)
+    op.create_index("ix_index_date_key", "index_date", ["key", "param"], unique=False)
     op.create_table(
         "index_reference",
-        sa.Column("resource_type", sa.String(), nullable=False),
-        sa.Column("param", sa.String(), nullable=False),
+        sa.Column("param", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("target_id", sa.String(), nullable=False),
+        sa.Column("key", sa.BigInteger(), nullable=False),
         sa.Column("target_type", sa.String(), nullable=False),
-        sa.Column("resource_id", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("resource_type", "param", "target_id", "target_type", "resource_id"),
+        sa.PrimaryKeyConstraint("param", "target_id", "key", "target_type"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_index_reference_resource", "index_reference", ["resource_type", "resource_id"], unique=False)
     op.create_table(
         "index_string",
-        sa.Column("resource_type", sa.String(), nullable=False),
-        sa.Column("param", sa.String(), nullable=False),
+        sa.Column("param", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("value_normalised", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False),
+        sa.Column("key", sa.BigInteger(), nullable=False),
         sa.Column("value", sa.String(), nullable=False),
-        sa.Column("resource_id", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("resource_type", "param", "value_normalised", "value", "resource_id"),
+        sa.PrimaryKeyConstraint("param", "value_normalised", "key", "value"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_index_string_resource", "index_string", ["resource_type", "resource_id"], unique=False)
+    op.create_index("ix_index_string_key", "index_string", ["key", "param"], unique=False)
     op.create_table(
         "index_token",
-        sa.Column("resource_type", sa.String(), nullable=False),
-        sa.Column("param", sa.String(), nullable=False),
+        sa.Column("param", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("code", sa.String(), nullable=False),
+        sa.Column("key", sa.BigInteger(), nullable=False),
         sa.Column("system", sa.String(), nullable=False),
-        sa.Column("resource_id", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("resource_type", "param", "code", "system", "resource_id"),
+        sa.PrimaryKeyConstraint("param", "code", "key", "system"),
         sqlite_with_rowid=False,
     )
-    op.create_index("ix_index_token_resource", "index_token", ["resource_type", "resource_id"], unique=False)
     op.create_table(
         "message",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -141,6 +135,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "resource",
+        sa.Column("key", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("resource_type", sa.String(), nullable=False),
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -152,24 +147,29 @@ def upgrade() -> None:
         sa.Column("message_id", sa.BigInteger(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("resource_type", "id"),
+        sa.PrimaryKeyConstraint("key"),
+        sa.UniqueConstraint("id", "resource_type", name="uq_resource_id"),
+    )
+    op.create_index(
+        "ix_resource_current",
+        "resource",
+        ["resource_type", "key"],
+        unique=False,
+        sqlite_where=sa.text("NOT deleted"),
+        postgresql_where=sa.text("NOT deleted"),
     )
     op.create_index("ix_resource_patient", "resource", ["patient_id", "resource_type"], unique=False)
-    op.create_index("ix_resource_updated", "resource", ["resource_type", "last_updated", "id"], unique=False)
+    op.create_index("ix_resource_updated", "resource", ["resource_type", "last_updated", "key"], unique=False)
     op.create_table(
         "resource_history",
-        sa.Column("resource_type", sa.String(), nullable=False),
-        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("last_updated", sa.BigInteger(), nullable=False),
-        sa.Column("digest", sa.LargeBinary(), nullable=False),
-        sa.Column("as_of", sa.String(), nullable=False),
         sa.Column("site", sa.String(), nullable=False),
-        sa.Column("patient_id", sa.String(), nullable=True),
         sa.Column("message_id", sa.BigInteger(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("resource_type", "id", "version"),
+        sa.PrimaryKeyConstraint("key", "version"),
     )
     op.create_table(
         "study_member",
@@ -195,6 +195,7 @@ def downgrade() -> None:
     op.drop_table("resource_history")
     op.drop_index("ix_resource_updated", table_name="resource")
     op.drop_index("ix_resource_patient", table_name="resource")
+    op.drop_index("ix_resource_current", table_name="resource")
     op.drop_table("resource")
     op.drop_table("patient_link")
     op.drop_index("ix_message_attempt_message", table_name="message_attempt")
@@ -204,12 +205,10 @@ def downgrade() -> None:
     op.drop_index("ix_message_leased", table_name="message")
     op.drop_index("ix_message_held", table_name="message")
     op.drop_table("message")
-    op.drop_index("ix_index_token_resource", table_name="index_token")
     op.drop_table("index_token")
-    op.drop_index("ix_index_string_resource", table_name="index_string")
+    op.drop_index("ix_index_string_key", table_name="index_string")
     op.drop_table("index_string")
-    op.drop_index("ix_index_reference_resource", table_name="index_reference")
     op.drop_table("index_reference")
-    op.drop_index("ix_index_date_resource", table_name="index_date")
+    op.drop_index("ix_index_date_key", table_name="index_date")
     op.drop_table("index_date")
     op.drop_table("connection_event")
