@@ -5,6 +5,7 @@ message is converted again, and converting it again changes nothing.
 """
 
 import logging
+import re
 import threading
 import time
 from collections import Counter
@@ -20,6 +21,7 @@ from adapter.log import event
 from adapter.mapper.engine import Mapped
 from adapter.store import inbox, lanes
 from adapter.store.database import Database, refused
+from adapter.store.figures import UNREAD
 from adapter.store.index import SearchIndex
 from adapter.store.lanes import Claimed, Finished
 from adapter.store.members import Study
@@ -37,6 +39,7 @@ _ALONE_SECONDS = 0.25  # and so long when nobody waits: what a transaction costs
 _MOST = 250  # messages at once
 _FIRST = 10
 _RETRIES = 3  # of a transaction: deadlock, another process's write (F17)
+_OCCURRENCE = re.compile(r"\[\d+\]")
 _PAUSE = 1.0  # seconds between looks at an empty inbox, or at a storage that failed
 
 
@@ -51,13 +54,16 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class _Done:
-    """A message after converting; only one that is mapped has resources, its structure, and paths left unread."""
+    """A message after converting; only one that is mapped has resources, its structure, and findings.
+
+    A finding is a path, the kind, and a text for people.
+    """
 
     claimed: Claimed
     finished: Finished
     resources: Sequence[Mapped] = ()
     structure: str = ""
-    unread: Sequence[str] = ()
+    findings: Sequence[tuple[str, str, str]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +172,9 @@ class Worker:
 
     def _mapped(self, claimed: Claimed) -> _Done:
         made = self._convert(claimed)
-        unread = [one.path for one in made.ledger.unmapped()]
-        return _Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, unread)
+        found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
+        found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues]
+        return _Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found)
 
     def _tried(self, done: Sequence[_Done], untried: Sequence[int]) -> _Bug | None:
         """Write, again where the database was only in a bad moment (F17).
@@ -204,7 +211,7 @@ class Worker:
                 for mapped in one.resources:
                     writer.put(mapped, site=one.claimed.site, message_id=one.claimed.id)
             writer.flush()
-            inbox.add_unmapped(connection, _unmapped(done))
+            inbox.add_findings(connection, _findings(done))
             ended = [one.finished for one in done if one.finished.state != "received"]
             lanes.finish(connection, ended, worker=self._name)
             lanes.give_back(connection, untried, worker=self._name)
@@ -215,6 +222,11 @@ class Worker:
     def _adapt(self, each: float, seconds: float) -> None:
         """Take as many messages next time as fit into one transaction; many more only little by little."""
         self._batch = max(1, min(round(seconds / each), self._batch * 2, _MOST))
+
+
+def _everywhere(path: str) -> str:
+    """`OBX[3]-5` → `OBX-5`: what is counted is the field, wherever it stands."""
+    return _OCCURRENCE.sub("", path, count=1)
 
 
 def _ended(claimed: Claimed, state: str, cause: AdapterError) -> _Done:
@@ -236,13 +248,13 @@ def _bounded(action: Callable[[], _Made]) -> _Made | _Bug:
         return _Bug(bug)
 
 
-def _unmapped(done: Sequence[_Done]) -> list[tuple[str, str, str, int, int]]:
-    """How often each field was left unread: site, structure, path, count, and a message that shows it."""
-    counted: Counter[tuple[str, str, str]] = Counter()
-    example: dict[tuple[str, str, str], int] = {}
+def _findings(done: Sequence[_Done]) -> list[tuple[str, str, str, str, str, int, int]]:
+    """How often each thing was found: site, structure, path, kind, text, count, and a message that shows it."""
+    counted: Counter[tuple[str, str, str, str, str]] = Counter()
+    example: dict[tuple[str, str, str, str, str], int] = {}
     for one in done:
-        for path in one.unread:
-            key = (one.claimed.site, one.structure, path)
+        for found in one.findings:
+            key = (one.claimed.site, one.structure, *found)
             counted[key] += 1
             example.setdefault(key, one.claimed.id)
     return [(*key, count, example[key]) for key, count in counted.items()]

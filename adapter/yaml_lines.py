@@ -1,7 +1,7 @@
 """YAML that remembers its lines, so that an error in a mapping names file and line."""
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import yaml
 
@@ -25,7 +25,7 @@ class _Loader(_Safe):
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> Lines:
     # PyYAML's own types say nothing of what is constructed.
-    construct = cast("Any", loader.construct_object)  # pyright: ignore[reportUnknownMemberType]
+    construct: Any = loader.construct_object
     made = Lines()
     made.line, made.at = node.start_mark.line + 1, {}
     for key_node, value_node in node.value:

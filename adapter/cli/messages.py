@@ -12,6 +12,18 @@ from adapter.settings import load_settings
 from adapter.store import figures, inbox
 from adapter.store.database import look_into
 
+EVENTS_SHOWN = 5
+DOUBTS_SHOWN = 10
+HOSPITAL = "sending hospital"
+ANALYST = "analyst who edits mappings/"
+EVENTS = {
+    "partial": ("a frame that never ended", "sending hospital, or the network between"),
+    "garbage": ("bytes without a frame; the connection was closed", HOSPITAL),
+    "noise": ("bytes between frames", HOSPITAL),
+    "acknowledgement": ("an acknowledgement that nobody waits for", HOSPITAL),
+}
+"""Kinds of connection events: what each means, and who mends it (docs/states.md)."""
+
 
 def messages(
     data: Annotated[Path | None, typer.Option(help="The data folder (ADAPTER_DATA).")] = None,
@@ -23,7 +35,7 @@ def messages(
     before: Annotated[int | None, typer.Option(help="Only messages before this number, for the next page.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Lines.")] = 20,
 ) -> None:
-    """Show the messages by state, and the newest of them with cause and who mends it.
+    """Show the messages by state, what was doubtful, and the newest messages with cause and who mends it.
 
     Works beside a running `adapter serve`. Contents are not shown.
 
@@ -36,13 +48,35 @@ def messages(
         with database.read() as connection:
             counted = figures.messages(connection)
             listed = inbox.listing(connection, filters, before=before, limit=limit)
+            events = inbox.events(connection, limit=EVENTS_SHOWN)
+            doubts = figures.findings(connection, unread=False, limit=DOUBTS_SHOWN)
     finally:
         database.close()
     _counts(counted)
+    _events(events)
+    _doubts(doubts)
     for one in listed:
         _line(one)
     if len(listed) == limit:
         OUT.print(f"further lines: --before {listed[-1].id}")
+
+
+def _events(events: list[inbox.Event]) -> None:
+    for one in events:
+        meaning, mender = EVENTS[one.kind]
+        received = one.received_at.isoformat(sep=" ", timespec="seconds")
+        OUT.print(f"{received}  {one.peer}  {one.kind}: {meaning}\n         to be mended by: {mender}", markup=False)
+
+
+def _doubts(doubts: list[figures.Finding]) -> None:
+    """What was accepted and converted, and is not as it should be."""
+    if not doubts:
+        return
+    table = Table("site", "message", "field", "times", "what", "mended by", title="Accepted, with doubts")
+    for one in doubts:
+        mender = ANALYST if one.kind.startswith(("unmapped", "unknown")) else HOSPITAL
+        table.add_row(one.site, one.structure, one.path, str(one.count), one.text, mender)
+    OUT.print(table)
 
 
 def _line(one: inbox.Listed) -> None:

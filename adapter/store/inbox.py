@@ -177,6 +177,16 @@ def counts(connection: Connection) -> list[Count]:
     return [Count(*row) for row in rows(connection, sql)]
 
 
+def events(connection: Connection, *, limit: int) -> list[Event]:
+    """What came that was no message, the newest first; of the bytes only the first."""
+    columns = "kind, channel, transport, peer, received_at, substr(raw, 1, 32)"
+    found = rows(connection, f"SELECT {columns} FROM connection_event ORDER BY id DESC LIMIT ?", [limit])
+    return [
+        Event(kind, channel, transport, peer, instant(received), bytes(raw))
+        for kind, channel, transport, peer, received, raw in found
+    ]
+
+
 def listing(connection: Connection, filters: Mapping[str, str], *, before: int | None, limit: int) -> list[Listed]:
     """List messages, the newest first.
 
@@ -201,10 +211,11 @@ def listing(connection: Connection, filters: Mapping[str, str], *, before: int |
     return [Listed(**line) for line in lines]
 
 
-def add_unmapped(connection: Connection, counted: Iterable[tuple[str, str, str, int, int]]) -> None:
-    """Add to the counts of fields that no rule read: (site, structure, path, count, example message id)."""
-    sql = f"""INSERT INTO unmapped (site, structure, path, count, example_message_id) VALUES ({marks("12345")})
-        ON CONFLICT (site, structure, path) DO UPDATE SET count = unmapped.count + excluded.count"""
+def add_findings(connection: Connection, counted: Iterable[tuple[str, str, str, str, str, int, int]]) -> None:
+    """Add to the counts of findings: (site, structure, path, kind, text, count, example message id)."""
+    key = "site, structure, path, kind, text"
+    sql = f"""INSERT INTO finding ({key}, count, example_message_id) VALUES ({marks("1234567")})
+        ON CONFLICT ({key}) DO UPDATE SET count = finding.count + excluded.count"""
     run_many(connection, sql, sorted(counted))  # in one order, so that no two workers wait for each other
 
 

@@ -214,14 +214,16 @@ class IndexString(_Row, table=True):
     value: str = Field(primary_key=True)
 
 
-class Unmapped(Table, table=True):
-    """Populated fields that no rule read, counted."""
+class Finding(Table, table=True):
+    """What converting accepted messages found, counted: doubts, and (kind `unread`) fields that no rule read."""
 
-    __tablename__: ClassVar[Any] = "unmapped"
+    __tablename__: ClassVar[Any] = "finding"
 
     site: str = Field(primary_key=True)
     structure: str = Field(primary_key=True)
     path: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    text: str = Field(primary_key=True)
     count: int = Field(sa_type=BigInteger)
     example_message_id: int = Field(sa_type=BigInteger)
 

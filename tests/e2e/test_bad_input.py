@@ -1,5 +1,6 @@
 """Bad input through the real program: what is answered, what is kept, and who is told to mend it."""
 
+import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from adapter.wire.mllp import encode
 from tests.e2e.bad_messages import HOSPITAL, LIMIT, REFUSED, Refused, fahzu, original
-from tests.e2e.stand import Adapter, adapter, converted_offline
+from tests.e2e.stand import Adapter, adapter, command, converted_offline
 from tests.integration.intake_stand import OBR, OBX, PID
 
 CONDITIONS = {
@@ -112,6 +113,8 @@ def test_a9_truncated_frame_is_kept_and_never_a_message(program: Adapter):
     assert program.converse(b"\x0b" + part) == []
     assert program.events(part) == ["partial"]
     assert program.rows("SELECT id FROM message WHERE control_id = 'A9'") == []
+    printed = command("messages", "--data", str(program.program.data))
+    assert re.search(r"partial: a frame that never ended\n *to be mended by: sending hospital", printed)
 
 
 def test_a10_stalled_frame_is_kept_and_the_connection_closed(program: Adapter):
@@ -160,6 +163,9 @@ def test_e2_number_that_is_a_text_becomes_a_text_with_a_warning(program: Adapter
     (entry,) = program.get(f"Observation?patient={patient['resource']['id']}")["entry"]
     assert entry["resource"]["valueString"] == "阴性"
     assert "valueQuantity" not in entry["resource"]
+    assert re.search(
+        r"FAHZU.*ORU_R01.*OBX-5.*sending hospital", command("messages", "--data", str(program.program.data))
+    )
     issues = converted_offline(raw, tmp_path)["issues"]
     assert ("warning", "102", "OBX-5") in [(one["severity"], one["code"], one["path"]) for one in issues]
 
@@ -171,6 +177,9 @@ def test_e33_impossible_date_becomes_no_date_with_an_issue(program: Adapter, tmp
     assert program.converted(raw)["state"] == "mapped"
     (entry,) = program.get("Patient?identifier=00A90E33")["entry"]
     assert "birthDate" not in entry["resource"]
+    assert re.search(
+        r"FAHZU.*ORU_R01.*PID-7.*sending hospital", command("messages", "--data", str(program.program.data))
+    )
     issues = converted_offline(raw, tmp_path)["issues"]
     assert ("warning", "102", "PID-7") in [(one["severity"], one["code"], one["path"]) for one in issues]
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from adapter.store import inbox
+from adapter.store import figures, inbox
 from adapter.store.database import Database, rows
 from tests.store_stand import NOON, new_message
 
@@ -88,9 +88,12 @@ def test_list_refuses_a_filter_that_it_does_not_have(database: Database):
         inbox.listing(connection, {"raw": "x"}, before=None, limit=1)
 
 
-def test_unmapped_fields_are_summed(database: Database):
+def test_findings_are_summed(database: Database):
+    unread = ("FAHZU", "ORU_R01", "OBX-17", "unread", "no rule reads this field")
+    doubt = ("FAHZU", "ORU_R01", "OBX-5", "not-a-number", "is declared a number")
     with database.write() as connection:
-        inbox.add_unmapped(connection, [("FAHZU", "ORU_R01", "OBX-17", 3, 1), ("FAHZU", "ORU_R01", "PID-22", 1, 1)])
-        inbox.add_unmapped(connection, [("FAHZU", "ORU_R01", "OBX-17", 2, 9)])
-        found = rows(connection, "SELECT path, count, example_message_id FROM unmapped ORDER BY path")
-    assert [tuple(row) for row in found] == [("OBX-17", 5, 1), ("PID-22", 1, 1)]
+        inbox.add_findings(connection, [(*unread, 3, 1), (*doubt, 1, 1)])
+        inbox.add_findings(connection, [(*unread, 2, 9)])
+    with database.read() as connection:
+        assert figures.findings(connection, unread=True, limit=5) == [figures.Finding(*unread, 5, 1)]
+        assert figures.findings(connection, unread=False, limit=5) == [figures.Finding(*doubt, 1, 1)]

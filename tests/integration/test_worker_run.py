@@ -76,7 +76,7 @@ def test_messages_become_resources_and_are_mapped(database: Database):
     assert set(states(database).values()) == {"mapped"}
     assert stored(database, "Observation", "o-p2-HGB")["subject"] == {"reference": "Patient/p2"}
     with database.read() as connection:
-        counted = rows(connection, "SELECT site, structure, path, count FROM unmapped")
+        counted = rows(connection, "SELECT site, structure, path, count FROM finding")
     assert [tuple(row) for row in counted] == [("FAHZU", "ORU_R01", "OBX-17", 2)]
 
 
@@ -147,7 +147,7 @@ def test_f24_message_whose_resources_cannot_be_written_is_held_and_stops_no_othe
 
 CRASHES = [
     (ResourceWriter, "flush"),
-    (inbox, "add_unmapped"),
+    (inbox, "add_findings"),
     (lanes, "finish"),
     (lanes, "release"),
 ]
@@ -174,13 +174,13 @@ def test_f3_crash_beside_any_step_leaves_nothing_half_done_and_the_next_worker_d
         patch.setattr(where, step, deadly)
         with pytest.raises(Killed):
             worker(database, name="dead").run_once()
-    assert (count(database, "resource"), count(database, "index_token"), count(database, "unmapped")) == (0, 0, 0)
+    assert (count(database, "resource"), count(database, "index_token"), count(database, "finding")) == (0, 0, 0)
     assert states(database) == {"p1 WBC": "received"}
     drain(worker(database, name="next"))
     assert states(database) == {"p1 WBC": "mapped"}
     with database.read() as connection:
         assert len(history(connection, "Observation", "o-p1-WBC", limit=9)) == 1
-        assert rows(connection, "SELECT count FROM unmapped")[0][0] == 1
+        assert rows(connection, "SELECT count FROM finding")[0][0] == 1
 
 
 def test_converting_everything_again_makes_no_version(database: Database):

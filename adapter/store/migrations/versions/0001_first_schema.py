@@ -179,18 +179,20 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("patient_id"),
     )
     op.create_table(
-        "unmapped",
+        "finding",
         sa.Column("site", sa.String(), nullable=False),
         sa.Column("structure", sa.String(), nullable=False),
         sa.Column("path", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("text", sa.String(), nullable=False),
         sa.Column("count", sa.BigInteger(), nullable=False),
         sa.Column("example_message_id", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("site", "structure", "path"),
+        sa.PrimaryKeyConstraint("site", "structure", "path", "kind", "text"),
     )
 
 
 def downgrade() -> None:
-    op.drop_table("unmapped")
+    op.drop_table("finding")
     op.drop_table("study_member")
     op.drop_table("resource_history")
     op.drop_index("ix_resource_updated", table_name="resource")
