@@ -50,6 +50,14 @@ class Compiled:
     repeats: Mapping[tuple[str, ...], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """What a rule makes of its source; `memo` holds what it made before, and the generated code looks there first."""
+
+    make: Callable[[Any], Made]
+    memo: dict[Any, Made] | None = None
+
+
 def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     """The segments that a map reads, its own first; the flag says all of the group instead of the nearest."""
     slots: dict[Slot, None] = {(segment_map.segment, False): None}
@@ -91,7 +99,7 @@ def _note(found: dict[Slot, dict[int, frozenset[int] | None]], path: Path2, comp
     fields[path.field] = None if wanted is None or known is None else wanted | known
 
 
-def single(convert: Callable[[Repetition], Any], component: int, *, many: bool) -> Callable[[str], Made]:
+def single(convert: Callable[[Repetition], Any], component: int, *, many: bool) -> Maker:
     """A memoised converter of one raw field: every repetition when the target repeats, else the first."""
     memo: dict[str, Made] = {}
 
@@ -102,8 +110,7 @@ def single(convert: Callable[[Repetition], Any], component: int, *, many: bool) 
         memo[raw] = made
         return made
 
-    make.memo = memo  # type: ignore[attr-defined]
-    return make
+    return Maker(make, memo)
 
 
 CLEARED_MADE: Made = (None, CLEARED)
@@ -126,7 +133,7 @@ def _convert_field(field: Field, convert: Callable[[Repetition], Any], component
     return (values or None, doubt) if many else (values[0] if values else None, doubt)
 
 
-def several(convert: Callable[..., Any], *, many: bool) -> Callable[[tuple[str, ...]], Made]:
+def several(convert: Callable[..., Any], *, many: bool) -> Maker:
     """A memoised converter of several raw fields at once."""
     memo: dict[tuple[str, ...], Made] = {}
 
@@ -140,11 +147,10 @@ def several(convert: Callable[..., Any], *, many: bool) -> Callable[[tuple[str, 
         memo[raws] = made = (_listed(value) if many else value, doubt)
         return made
 
-    make.memo = memo  # type: ignore[attr-defined]
-    return make
+    return Maker(make, memo)
 
 
-def group(convert: Callable[[tuple[Segment, ...]], Any], *, many: bool) -> Callable[[tuple[Segment, ...]], Made]:
+def group(convert: Callable[[tuple[Segment, ...]], Any], *, many: bool) -> Maker:
     """A converter of all segments of one name in the group."""
 
     def make(segments: tuple[Segment, ...]) -> Made:
@@ -153,7 +159,7 @@ def group(convert: Callable[[tuple[Segment, ...]], Any], *, many: bool) -> Calla
             doubt, value = value, value.value
         return _listed(value) if many else value, doubt
 
-    return make
+    return Maker(make)
 
 
 def _listed(value: Any) -> Any:
@@ -206,18 +212,17 @@ class _Writer:
             self.names[f"V{number}"] = [rule.constant] if many else rule.constant
             return [*lines, *self._store(pad, f"V{number}", many=many)]
         maker, key = self._maker(convert, many=many)
-        self.names[f"K{number}"] = maker
-        self.names[f"M{number}"] = getattr(maker, "memo", None)
+        self.names[f"K{number}"], self.names[f"M{number}"] = maker.make, maker.memo
         lines.append(f"{pad}r = {key}")
         lines.append(f"{pad}if r{' != ' + repr(('',) * len(rule.sources)) if len(rule.sources) > 1 else ''}:")
         pad += "    "
-        got = f"M{number}.get(r) or K{number}(r)" if hasattr(maker, "memo") else f"K{number}(r)"
+        got = f"K{number}(r)" if maker.memo is None else f"M{number}.get(r) or K{number}(r)"
         lines.append(f"{pad}v, d = {got}")
         lines.append(f"{pad}if d is not None: doubts.append(({number}, d))")
         lines.append(f"{pad}if v is not None:")
         return [*lines, *self._store(pad + "    ", "v", many=many)]
 
-    def _maker(self, convert: Any, *, many: bool) -> tuple[Callable[..., Made], str]:
+    def _maker(self, convert: Any, *, many: bool) -> tuple[Maker, str]:
         first = self.rule.sources[0]
         if not first.field:
             return group(convert, many=many), f"S[{self.slots[first.segment, True]}]"
