@@ -34,7 +34,7 @@ ATTEMPTS = 5
 
 LEASE_SECONDS = 30.0
 
-_SHARED_SECONDS = 0.025  # so long a transaction may last while intake waits for its turn
+_SHARED_SECONDS = 0.008  # so long a transaction may last while intake waits for its turn
 _ALONE_SECONDS = 0.25  # and so long when nobody waits: what a transaction costs is shared by more messages
 _MOST = 250  # messages at once
 _FIRST = 10
