@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -88,6 +89,7 @@ def run(settings: Settings) -> None:
             f"http listens on {settings.http}, where others can connect: set ADAPTER_READ_TOKEN, or listen on 127.0.0.1"
         )
     stock = Stock.load()
+    _settle()
     database = open_database(settings.database)
     try:
         _define(database, stock)
@@ -95,6 +97,13 @@ def run(settings: Settings) -> None:
             asyncio.run(_serve(settings, stock, database))
     finally:
         database.close()
+
+
+def _settle() -> None:
+    """Spare the garbage collector what stays for ever, and let it look at the rest less often: a sixth of the CPU."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def _define(database: Database, stock: Stock) -> None:
@@ -139,9 +148,11 @@ def _work(settings: Settings, name: str) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
+    stock = Stock.load()
+    _settle()
     database = open_database(settings.database)
     try:
-        _worker(database, Stock.load(), name).run(stop)
+        _worker(database, stock, name).run(stop)
     finally:
         database.close()
 

@@ -29,7 +29,7 @@ def loads(text: bytes | str) -> Any:
     Raises:
         ValueError: this is no JSON.
     """
-    return json.loads(text, parse_float=Decimal, parse_constant=_no_constant)
+    return _DECODER.decode(text if isinstance(text, str) else text.decode())
 
 
 def _decimal(value: object) -> orjson.Fragment:
@@ -42,3 +42,7 @@ def _decimal(value: object) -> orjson.Fragment:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON number")
+
+
+# Made once: json.loads would make one for every call.
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant)
