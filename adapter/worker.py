@@ -173,7 +173,7 @@ class Worker:
     def _mapped(self, claimed: Claimed) -> _Done:
         made = self._convert(claimed)
         found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
-        found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues]
+        found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues if one.severity != "information"]
         return _Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found)
 
     def _tried(self, done: Sequence[_Done], untried: Sequence[int]) -> _Bug | None:
