@@ -42,7 +42,6 @@ from adapter.worker import Rules, Worker
 DEFINED = "1970-01-01T00:00:00Z"
 """The time of the store's own resources: whatever the files say now replaces what they said before."""
 
-
 SWITCH_SECONDS = 0.0005
 
 

@@ -27,7 +27,6 @@ Reads = Mapping[int, frozenset[int] | None]
 Made = tuple[Any, Doubt | None]
 Slots = list[Any]
 Build = Callable[[Slots, dict[str, Any], list[tuple[int, Doubt]]], None]
-NOTHING: Made = (None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +122,8 @@ def _convert_field(field: Field, convert: Callable[[Repetition], Any], component
         part = repetition if not component else repetition[component - 1 : component]
         if not any(any(component) for component in part):
             continue
-        value = convert(part)
-        if isinstance(value, Doubt):
-            doubt, value = value, value.value
+        value, doubted = _parted(convert(part))
+        doubt = doubted or doubt
         if value is not None:
             values += cast("list[Any]", value) if isinstance(value, list) and many else [value]
     if not many and len(field) > 1 and doubt is None:
@@ -138,10 +136,7 @@ def several(convert: Callable[..., Any], *, many: bool) -> Maker:
     memo: dict[tuple[str, ...], Made] = {}
 
     def make(raws: tuple[str, ...]) -> Made:
-        value = convert(*[split_field(raw, STANDARD) if raw and raw != NULL else () for raw in raws])
-        doubt = None
-        if isinstance(value, Doubt):
-            doubt, value = value, value.value
+        value, doubt = _parted(convert(*[split_field(raw, STANDARD) if raw and raw != NULL else () for raw in raws]))
         if len(memo) >= MEMO_LIMIT:
             memo.clear()
         memo[raws] = made = (_listed(value) if many else value, doubt)
@@ -154,12 +149,14 @@ def group(convert: Callable[[tuple[Segment, ...]], Any], *, many: bool) -> Maker
     """A converter of all segments of one name in the group."""
 
     def make(segments: tuple[Segment, ...]) -> Made:
-        value, doubt = convert(segments), None
-        if isinstance(value, Doubt):
-            doubt, value = value, value.value
+        value, doubt = _parted(convert(segments))
         return _listed(value) if many else value, doubt
 
     return Maker(make)
+
+
+def _parted(converted: Any) -> Made:
+    return (converted.value, converted) if isinstance(converted, Doubt) else (converted, None)
 
 
 def _listed(value: Any) -> Any:
@@ -178,7 +175,7 @@ def generate(segment_map: SegmentMap, site: Site, many: Callable[[Rule], bool], 
     slots = {slot: number for number, slot in enumerate(slot_order(segment_map))}
     lines = ["def build(S, out, doubts):"]
     lines += [f"    f{n} = S[{n}]; n{n} = len(f{n})" for slot, n in slots.items() if not slot[1]]
-    names: dict[str, Any] = {"NOTHING": NOTHING}
+    names: dict[str, Any] = {}
     for number, rule in enumerate(segment_map.rules):
         if rule.refer or rule.is_default:
             continue

@@ -154,7 +154,7 @@ def insert(connection: Connection, messages: Sequence[NewMessage]) -> list[int]:
     if missing := [one.key for one in messages if one.key not in ids]:
         ids |= {key: stored.message_id for key, stored in find_duplicate(connection, missing).items()}
     if any(one.state == "received" for one in messages):
-        _announce(connection)
+        announce(connection)
     return [ids[one.key] for one in messages]
 
 
@@ -219,7 +219,8 @@ def add_findings(connection: Connection, counted: Iterable[tuple[str, str, str, 
     run_many(connection, sql, sorted(counted))  # in one order, so that no two workers wait for each other
 
 
-def _announce(connection: Connection) -> None:
+def announce(connection: Connection) -> None:
+    """Wake the workers, of this process and of others, once this transaction is committed."""
     connection.info[ARRIVED] = True
     if connection.dialect.name == "postgresql":
         rows(connection, "SELECT pg_notify(?, '')", [ARRIVED])

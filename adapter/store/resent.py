@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from adapter.store.database import ARRIVED, marks, rows
-from adapter.store.inbox import NewMessage
+from adapter.store.database import marks, rows
+from adapter.store.inbox import NewMessage, announce
 
 REFUSALS = frozenset({"AE", "AR", "CE", "CR"})
 """The answers of which a message is `rejected` (HL7 table 0008)."""
@@ -46,11 +46,5 @@ def lift(connection: Connection, again: Sequence[tuple[int, NewMessage]]) -> set
         judged = [getattr(message, name) for name in _JUDGED]
         changed |= {row[0] for row in rows(connection, _LIFT, [site, control_id, *judged, number])}
     if any(message.state == "received" for number, message in again if number in changed):
-        _announce(connection)
+        announce(connection)
     return changed
-
-
-def _announce(connection: Connection) -> None:
-    connection.info[ARRIVED] = True
-    if connection.dialect.name == "postgresql":
-        rows(connection, "SELECT pg_notify(?, '')", [ARRIVED])
