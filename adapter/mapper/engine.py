@@ -92,7 +92,6 @@ class _Run:
     def __init__(self, segments: Sequence[Segment], plan: Plan, maps: Mapping[str, Compiled]) -> None:
         self.segments, self.plan, self.maps = segments, plan, maps
         self.issues: list[Issue] = []
-        self._occurrences: list[int] | None = None
         fields = [segment.fields for segment in segments]
         self.slots: list[list[Any]] = [
             [
@@ -212,14 +211,7 @@ class _Run:
         index = at[0] if isinstance(at, tuple) else at
         if index is None:
             return self.maps[entry.map].slots[slot][0]
-        if self._occurrences is None:
-            counts: dict[str, int] = {}
-            self._occurrences = []
-            for segment in self.segments:
-                counts[segment.name] = counts.get(segment.name, 0) + 1
-                self._occurrences.append(counts[segment.name])
-        occurrence = self._occurrences[index]
-        return self.segments[index].name + (f"[{occurrence}]" if occurrence > 1 else "")
+        return self.plan.labels[index]
 
 
 def _once(identifiers: list[dict[str, Any]]) -> list[dict[str, Any]]:

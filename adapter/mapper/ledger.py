@@ -86,35 +86,33 @@ class Ledger:
             return
         for path in rule.sources:
             fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields
-            for segment in self._filled(used, path):
+            for index in self._filled(used, path):
                 for field in fields:
                     one = Path2(path.segment, field, path.component)
-                    if segment.raw(field):
-                        yield self._line(used, segment, one, (".".join(rule.target), rule.place))
+                    if self.segments[index].raw(field):
+                        yield self._line(used, index, one, (".".join(rule.target), rule.place))
 
     def _of_identity(self, used: Used) -> Iterator[Lineage]:
         identity = used.compiled.map.identity
         for alternatives in identity.paths:
-            found = ((segment, path) for path in alternatives for segment in self._filled(used, path))
-            for segment, path in found:
-                if segment.text(str(path)):
-                    yield self._line(used, segment, path, ("identifier", identity.place))
+            found = ((index, path) for path in alternatives for index in self._filled(used, path))
+            for index, path in found:
+                if self.segments[index].text(str(path)):
+                    yield self._line(used, index, path, ("identifier", identity.place))
                     break
 
-    def _line(self, used: Used, segment: Segment, path: Path2, to: tuple[str, Place]) -> Lineage:
-        occurrence = sum(s.name == segment.name for s in self.segments[: self.segments.index(segment) + 1])
-        number = f"[{occurrence}]" if occurrence > 1 else ""
-        text = str(path).replace(segment.name, segment.name + number, 1)
-        span = byte_span(self.message, segment.position, path.field)
-        return Lineage(used.reference, to[0], text, segment.position, str(to[1]), span)
+    def _line(self, used: Used, index: int, path: Path2, to: tuple[str, Place]) -> Lineage:
+        position = self.segments[index].position
+        text = str(path).replace(path.segment, self.plan.labels[index], 1)
+        return Lineage(used.reference, to[0], text, position, str(to[1]), byte_span(self.message, position, path.field))
 
-    def _filled(self, used: Used, path: Path2) -> list[Segment]:
+    def _filled(self, used: Used, path: Path2) -> list[int]:
         slot = used.compiled.slots.index((path.segment, not path.field))
         index = used.entry.slots[slot]
         if index is None:
             return []
-        segments = [self.segments[one] for one in (index if isinstance(index, tuple) else (index,))]
-        return [segment for segment in segments if not path.field or segment.raw(path.field)]
+        indices = index if isinstance(index, tuple) else (index,)
+        return [one for one in indices if not path.field or self.segments[one].raw(path.field)]
 
 
 def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:

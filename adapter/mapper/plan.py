@@ -5,6 +5,7 @@ Patient): the own group first, then each enclosing group in turn, never another 
 on the way, so that one order never borrows from the next.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -50,11 +51,12 @@ class Plan:
     """All resources of one message shape.
 
     `reads` says per segment what the rules read, worked out when the plan is made, for the usual case that every
-    entry becomes a resource.
+    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`.
     """
 
     entries: tuple[Entry, ...]
     reads: tuple[Read, ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,16 @@ def make_plan(
     ]
     made = [(maps[part.map].map.resource, spot) for part, spot in parts]
     entries = tuple(_entry(part, maps[part.map], spot, made, (spots, names)) for part, spot in parts)
-    return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored))
+    return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored), _labels(names))
+
+
+def _labels(names: Sequence[str]) -> tuple[str, ...]:
+    counts: Counter[str] = Counter()
+    labels: list[str] = []
+    for name in names:
+        counts[name] += 1
+        labels.append(f"{name}[{counts[name]}]" if counts[name] > 1 else name)
+    return tuple(labels)
 
 
 def _entry(
