@@ -6,7 +6,7 @@ on the way, so that one order never borrows from the next.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,6 +68,10 @@ class _Spot:
     names: tuple[str, ...]
 
 
+_Numbered = Mapping[str, Sequence[tuple[int, _Spot]]]
+"""By resource type or segment name, where each is: looked up, for a message may have thousands of segments."""
+
+
 def make_plan(
     message_map: MessageMap,
     maps: Mapping[str, Compiled],
@@ -92,8 +96,9 @@ def make_plan(
         for part in message_map.parts
         if maps[part.map].map.segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
     ]
-    made = [(maps[part.map].map.resource, spot) for part, spot in parts]
-    entries = tuple(_entry(part, maps[part.map], spot, made, (spots, names)) for part, spot in parts)
+    made = _by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
+    segments = _by_name((names[spot.index], spot.index, spot) for spot in spots)
+    entries = tuple(_entry(part, maps[part.map], spot, made, segments) for part, spot in parts)
     return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored), _labels(names))
 
 
@@ -106,13 +111,14 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _entry(
-    part: Part,
-    compiled: Compiled,
-    spot: _Spot,
-    made: Sequence[tuple[str, _Spot]],
-    message: tuple[Sequence[_Spot], Sequence[str]],
-) -> Entry:
+def _by_name(spots: Iterable[tuple[str, int, _Spot]]) -> _Numbered:
+    found: dict[str, list[tuple[int, _Spot]]] = {}
+    for name, number, spot in spots:
+        found.setdefault(name, []).append((number, spot))
+    return found
+
+
+def _entry(part: Part, compiled: Compiled, spot: _Spot, made: _Numbered, segments: _Numbered) -> Entry:
     references = tuple(
         Reference(rule.target[0], repeats, found)
         for rule in compiled.map.rules
@@ -126,7 +132,7 @@ def _entry(
         map=part.map,
         resource=compiled.map.resource,
         fill=part.fill,
-        slots=tuple(_slot(slot, spot, *message) for slot in compiled.slots),
+        slots=tuple(_slot(slot, compiled.map.segment, spot, segments) for slot in compiled.slots),
         references=references,
         owner=owner[0] if owner else None,
         patient=patient[0] if patient else None,
@@ -188,18 +194,16 @@ def _other_repetition(spot: _Spot, other: _Spot, depth: int) -> bool:
     return spot.names[depth] == other.names[depth] and spot.groups[depth] != other.groups[depth]
 
 
-def _entries(resource: str, spot: _Spot, entries: Sequence[tuple[str, _Spot]], *, many: bool) -> tuple[int, ...]:
-    if not resource:
-        return ()
-    found = _nearest(spot, [(number, other) for number, (name, other) in enumerate(entries) if name == resource])
+def _entries(resource: str, spot: _Spot, made: _Numbered, *, many: bool) -> tuple[int, ...]:
+    found = _nearest(spot, made.get(resource, ()))
     return tuple(found) if many else tuple(found[:1])
 
 
-def _slot(slot: Slot, spot: _Spot, spots: Sequence[_Spot], names: Sequence[str]) -> int | tuple[int, ...] | None:
+def _slot(slot: Slot, own_name: str, spot: _Spot, segments: _Numbered) -> int | tuple[int, ...] | None:
     name, whole_group = slot
-    if name == names[spot.index] and not whole_group:
+    if name == own_name and not whole_group:
         return spot.index
-    same = [(other.index, other) for other in spots if names[other.index] == name]
+    same = segments.get(name, ())
     if whole_group:
         own = spot.groups
         return tuple(index for index, other in same if other.groups[: len(own)] == own)
