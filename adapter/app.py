@@ -19,7 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from adapter import log
-from adapter.api.hl7_over_http import endpoint
+from adapter.api.hl7_over_http import PostHl7, endpoint
 from adapter.api.routes import create_app
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
@@ -27,22 +27,26 @@ from adapter.errors import ConfigurationError
 from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
-from adapter.intake import Intake, listen, warm
+from adapter.intake import EVERY_SITE, Answer, Intake, Origin, listen, warm
+from adapter.listeners import Channel, Listener, Plan, load_plan
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.engine import Mapped
 from adapter.settings import Address, Settings
 from adapter.store.database import Database, open_database
+from adapter.store.incidents import Incidents
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
 from adapter.store.resources import ResourceWriter
 from adapter.trial.study import load_study
 from adapter.wire.listener import Limits
+from adapter.wire.listener import Listener as Line
 from adapter.worker import Rules, Worker
 
 DEFINED = "1970-01-01T00:00:00Z"
 """The time of the store's own resources: whatever the files say now replaces what they said before."""
 
 SWITCH_SECONDS = 0.0005
+HTTP = Channel("http")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,35 +171,60 @@ async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    intake = Intake(catalog=stock.catalog, database=database, clock=now)
-    limits = Limits(
-        stall_seconds=settings.stall_seconds,
-        max_length=settings.max_message_bytes,
-        max_connections=settings.max_connections,
-    )
-    try:
-        listener = await listen(intake, settings.mllp.host, settings.mllp.port, limits=limits)
-    except OSError as error:
-        raise ConfigurationError(f"mllp cannot listen on {settings.mllp}: {error.strerror}") from error
+    incidents = Incidents(database, now)
+    incidents.start()
+    intake = Intake(catalog=stock.catalog, database=database, clock=now, incidents=incidents)
+    plan = _plan(settings, stock.catalog)
     token = settings.read_token.get_secret_value() if settings.read_token else None
     app = create_app(
         database=database,
         index=stock.search_index,
         profiles=stock.profiles,
-        post_hl7=endpoint(intake.receive, maximum=settings.max_message_bytes),
+        post_hl7=_post_hl7(intake, HTTP, settings) if settings.listeners is None else None,
         token=token,
     )
     server = _Server(app, settings.http)
     serving = asyncio.create_task(server.serve())
     await server.listening(serving)
+    lines = [await _listen(intake, one, settings) for one in plan.listeners]
     threading.Thread(target=warm, args=(stock.catalog,), name="warm", daemon=True).start()
-    log.event("listening", mllp=f"{listener.address[0]}:{listener.address[1]}", http=server.address)
+    log.event("listening", http=server.address)
     await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-    stopped = await listener.stop()
+    stopped = await asyncio.gather(*(line.stop() for line in lines))
     server.should_exit = True
     await serving
     await intake.close()
-    log.event("stopped", drained=stopped.drained, cut=stopped.cut)
+    incidents.close()
+    log.event("stopped", drained=sum(one.drained for one in stopped), cut=sum(one.cut for one in stopped))
+
+
+def _plan(settings: Settings, catalog: Catalog) -> Plan:
+    """The listeners of the installation; by default one for every site."""
+    if settings.listeners is None:
+        return Plan((Listener(EVERY_SITE, "mllp", settings.mllp),))
+    return load_plan(settings.listeners, sites=[site.code for site in catalog.sites])
+
+
+async def _listen(intake: Intake, wanted: Listener, settings: Settings) -> Line:
+    limits = Limits(
+        stall_seconds=settings.stall_seconds,
+        max_length=settings.max_message_bytes,
+        max_connections=wanted.max_connections or settings.max_connections,
+    )
+    try:
+        line = await listen(intake, wanted.address, channel=wanted.channel, limits=limits)
+    except OSError as error:
+        text = f"{wanted.channel.name} cannot listen on {wanted.address}: {error.strerror}"
+        raise ConfigurationError(text) from error
+    log.event("listening", channel=wanted.channel.name, address=f"{line.address[0]}:{line.address[1]}")
+    return line
+
+
+def _post_hl7(intake: Intake, channel: Channel, settings: Settings) -> PostHl7:
+    async def receive(raw: bytes, *, peer: str) -> Answer:
+        return await intake.receive(raw, origin=Origin(channel, "http", peer))
+
+    return endpoint(receive, maximum=settings.max_message_bytes)
 
 
 class _Server(uvicorn.Server):

@@ -149,6 +149,13 @@ class UnknownSender(HeaderRefusal):
     mender = "analyst who edits mappings/, or the sending hospital"
 
 
+class ForeignSender(HeaderRefusal):
+    """A site that this listener is not for (D2)."""
+
+    code, condition, default_location = "H2F-2013", "103", Location("MSH", field=4)
+    mender = "administrator of the adapter, or the sending hospital"
+
+
 class UnknownCharset(HeaderRefusal):
     """MSH-18 names a character set that is in no table (C6)."""
 

@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     database_url: str = Field(default="", repr=False)
     mllp: Listen = Address("127.0.0.1", 2575)
     http: Listen = Address("127.0.0.1", 8080)
+    listeners: Path | None = None
     read_token: SecretStr | None = None
     max_message_bytes: PositiveInt = 64 * 1024 * 1024
     max_connections: PositiveInt = 256

@@ -30,7 +30,7 @@ class Answer(Protocol):
 class Receive(Protocol):
     """The intake's entrance."""
 
-    async def __call__(self, raw: bytes, *, channel: str, transport: str, peer: str) -> Answer:
+    async def __call__(self, raw: bytes, *, peer: str) -> Answer:
         """Store the message, then answer."""
         ...
 
@@ -49,7 +49,7 @@ def endpoint(receive: Receive, *, maximum: int) -> PostHl7:
             if len(raw) > maximum:
                 return failure(413, "too-long", f"a message has at most {maximum} bytes")
         peer = f"{request.client.host}:{request.client.port}" if request.client else ""
-        answer = await receive(bytes(raw), channel="http", transport="http", peer=peer)
+        answer = await receive(bytes(raw), peer=peer)
         if answer.close:
             return Response(status_code=503, headers={"Retry-After": "30"})
         if answer.ack is None:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from hashlib import blake2b, sha256
 
 from adapter.errors import (
+    ForeignSender,
     Location,
     MissingField,
     MissingHeaderField,
@@ -23,6 +24,7 @@ from adapter.errors import (
 from adapter.hl7v2 import grammar
 from adapter.hl7v2.message import NULL, Message, parse_path
 from adapter.hl7v2.parse import NO_HEADER, Header, header, parse
+from adapter.listeners import Channel
 from adapter.mapper.catalog import IGNORED, Catalog
 from adapter.mapper.sites import Site
 
@@ -50,11 +52,11 @@ class Reading:
         return self.type in _ACKNOWLEDGEMENTS
 
 
-def read(raw: bytes, catalog: Catalog) -> Reading:
-    """Check one message; a refusal is part of what is returned."""
+def read(raw: bytes, catalog: Catalog, channel: Channel) -> Reading:
+    """Check one message that came over `channel`; a refusal is part of what is returned."""
     reading = Reading()
     try:
-        _check(raw, catalog, reading)
+        _check(raw, catalog, channel, reading)
     except Refusal as refusal:
         reading.refusal = refusal
     return reading
@@ -103,7 +105,7 @@ def digest(raw: bytes, reading: Reading) -> bytes:
     return found.digest()
 
 
-def _check(raw: bytes, catalog: Catalog, reading: Reading) -> None:
+def _check(raw: bytes, catalog: Catalog, channel: Channel, reading: Reading) -> None:
     head = reading.head = header(raw)
     reading.type, reading.event, reading.version = head.type, head.event, head.version
     if reading.is_acknowledgement:
@@ -111,6 +113,8 @@ def _check(raw: bytes, catalog: Catalog, reading: Reading) -> None:
     site = reading.site = catalog.sites.find(head.sending_application, head.sending_facility)
     if site is None:
         raise UnknownSender("MSH-3 and MSH-4 name no site of mappings/sites")
+    if not channel.takes(site.code):
+        raise ForeignSender("this sender may not send over this connection")
     message = reading.message = parse(raw, default_encoding=site.encoding, head=head)
     _check_type(reading, catalog)
     _require(head, 10, "the message control id")

@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapter import log
-from adapter.errors import Refusal, StorageUnavailable, TooLarge
+from adapter.errors import ForeignSender, Refusal, StorageUnavailable, TooLarge, UnknownSender
 from adapter.hl7v2.ack import acknowledge
 from adapter.hl7v2.parse import NO_HEADER
 from adapter.intake.checks import Reading, acknowledgement, digest, lane, read
 from adapter.intake.writer import UNKNOWN_SITE, Record, Stored, Writer
+from adapter.listeners import Channel
 from adapter.mapper.catalog import Catalog
 from adapter.store import inbox
 from adapter.store.database import Database
+from adapter.store.incidents import Incidents
 from adapter.wire.mllp import Oversize
 
 BUDGET_SECONDS = 3.0
@@ -32,7 +34,18 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Origin:
+class Origin:
+    """Where a message came from: listener or folder, `mllp`, `http` or `file`, and the address of the peer."""
+
+    channel: Channel
+    transport: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """An origin, and when it was."""
+
     channel: str
     transport: str
     peer: str
@@ -43,7 +56,13 @@ class Intake:
     """Receives messages into one database. Belongs to one event loop."""
 
     def __init__(
-        self, *, catalog: Catalog, database: Database, clock: Callable[[], datetime], instance: str = ""
+        self,
+        *,
+        catalog: Catalog,
+        database: Database,
+        clock: Callable[[], datetime],
+        incidents: Incidents,
+        instance: str = "",
     ) -> None:
         """Keep what every message needs.
 
@@ -51,53 +70,64 @@ class Intake:
             catalog: the sites, and the messages that they may send.
             database: holds the inbox.
             clock: gives the time, with its zone.
+            incidents: hears of what an operator must know.
             instance: up to three characters that tell apart the processes of one database in our own MSH-10.
         """
         self._catalog, self._clock, self._instance = catalog, clock, instance
+        self.incidents = incidents
         self._writer = Writer(database)
         self._last_id = 0
 
-    async def receive(self, raw: bytes, *, channel: str, transport: str, peer: str) -> Answer:
+    async def receive(self, raw: bytes, *, origin: Origin) -> Answer:
         """Check and store one message; return its answer when it is on disk.
 
         Args:
             raw: the bytes, without framing; kept as they are.
-            channel: name of the listener or route.
-            transport: `mllp` or `http`.
-            peer: the address it came from.
+            origin: where they came from.
 
         Returns:
             The acknowledgement: of the first one, if the message came before.
         """
-        origin = _Origin(channel, transport, peer, self._clock())
-        reading = read(raw, self._catalog)
+        arrival = self._arrival(origin)
+        reading = read(raw, self._catalog, origin.channel)
         if reading.is_acknowledgement:
             # An acknowledgement is never acknowledged (B32).
-            log.event("acknowledgement_unexpected", level=logging.WARNING, channel=channel, peer=peer)
-            return await self._keep(_event("acknowledgement", raw, origin), state="acknowledgement")
-        message = self._message(raw, reading, origin, mark=digest(raw, reading))
+            log.event("acknowledgement_unexpected", level=logging.WARNING, channel=arrival.channel, peer=origin.peer)
+            return await self._keep(_event("acknowledgement", raw, arrival), state="acknowledgement")
+        self._note_sender(reading, origin)
+        message = self._message(raw, reading, arrival, mark=digest(raw, reading))
         return await self._keep(message, state=message.state)
 
-    async def receive_oversize(self, event: Oversize, *, channel: str, transport: str, peer: str) -> Answer:
+    async def receive_oversize(self, event: Oversize, *, origin: Origin) -> Answer:
         """Refuse a message above the limit, of which only the head is here (A26, A27)."""
-        origin = _Origin(channel, transport, peer, self._clock())
-        reading = read(event.head, self._catalog)
+        arrival = self._arrival(origin)
+        reading = read(event.head, self._catalog, origin.channel)
         if reading.head is NO_HEADER and not event.ended:
-            answer = await self._keep(_event("garbage", event.head, origin), state="garbage")
+            answer = await self._keep(_event("garbage", event.head, arrival), state="garbage")
             return replace(answer, close=True)
         reading.refusal = TooLarge(f"the message has {event.length} bytes{'' if event.ended else ' and goes on'}")
-        message = self._message(event.head, reading, origin, mark=bytes.fromhex(event.sha256))
+        message = self._message(event.head, reading, arrival, mark=bytes.fromhex(event.sha256))
         answer = await self._keep(message, state=message.state)
         return replace(answer, close=answer.close or not event.ended)
 
-    async def record_event(self, kind: str, raw: bytes, *, channel: str, transport: str, peer: str) -> None:
+    async def record_event(self, kind: str, raw: bytes, *, origin: Origin) -> None:
         """Keep bytes that are no message: `noise`, `partial`, `garbage`."""
-        origin = _Origin(channel, transport, peer, self._clock())
-        await self._keep(_event(kind, raw, origin), state=kind)
+        await self._keep(_event(kind, raw, self._arrival(origin)), state=kind)
 
     async def close(self) -> None:
         """Return when everything that was received is stored."""
         await self._writer.close()
+
+    def _arrival(self, origin: Origin) -> _Arrival:
+        return _Arrival(origin.channel.name, origin.transport, origin.peer, self._clock())
+
+    def _note_sender(self, reading: Reading, origin: Origin) -> None:
+        """Tell of a sender that is not known, or not here (D1, D2)."""
+        place = {"channel": origin.channel.name, "peer": origin.peer.rpartition(":")[0]}
+        if isinstance(reading.refusal, ForeignSender) and reading.site:
+            self.incidents.note("foreign_sender", site=reading.site.code, **place)
+        elif isinstance(reading.refusal, UnknownSender):
+            self.incidents.note("unknown_sender", **place)
 
     async def _keep(self, record: Record, *, state: str) -> Answer:
         try:
@@ -110,16 +140,16 @@ class Intake:
         _log_stored(record, stored)
         return Answer(stored.ack, "duplicate" if stored.repeated else state, stored.message_id)
 
-    def _message(self, raw: bytes, reading: Reading, origin: _Origin, *, mark: bytes) -> inbox.NewMessage:
+    def _message(self, raw: bytes, reading: Reading, arrival: _Arrival, *, mark: bytes) -> inbox.NewMessage:
         head, refusal = reading.head, reading.refusal
         code, wanted = acknowledgement(head, refusal)
-        now = origin.received_at
+        now = arrival.received_at
         ack = acknowledge(head, code=code, control_id=self._next_control_id(now), now=now, error=refusal)
         return inbox.NewMessage(
             site=reading.site.code if reading.site else UNKNOWN_SITE,
-            channel=origin.channel,
-            transport=origin.transport,
-            peer=origin.peer,
+            channel=arrival.channel,
+            transport=arrival.transport,
+            peer=arrival.peer,
             control_id=head.text(10),
             message_type=reading.type,
             event=reading.event,
@@ -144,8 +174,8 @@ class Intake:
         return f"H2F{self._last_id:014x}{self._instance}"
 
 
-def _event(kind: str, raw: bytes, origin: _Origin) -> inbox.Event:
-    return inbox.Event(kind, origin.channel, origin.transport, origin.peer, origin.received_at, raw)
+def _event(kind: str, raw: bytes, arrival: _Arrival) -> inbox.Event:
+    return inbox.Event(kind, arrival.channel, arrival.transport, arrival.peer, arrival.received_at, raw)
 
 
 def _cause(refusal: Refusal | None) -> str:

@@ -13,11 +13,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from adapter.errors import MappingError
 from adapter.mapper.codes import CodeSystem, CodeTable, hl7_table, load_site_tables, load_systems, load_tables
 from adapter.mapper.identity import IdentifierTable, load_identifiers
+from adapter.mapper.policy import Calendar, IntakePolicy, load_calendar, load_policy
 from adapter.mapper.units import Units, load_site_units, load_units
 from adapter.yaml_lines import Lines, load
 
 REQUIRED_KEYS = ("code", "name", "timezone", "processing", "lane")
-OPTIONAL_KEYS = ("organization", "match", "encoding", "unique_control_ids", "systems", "code_systems", "fixes")
+OPTIONAL_KEYS = (
+    *("organization", "match", "encoding", "unique_control_ids", "systems", "code_systems", "fixes"),
+    *("intake", "calendar"),
+)
 SITE_KEYS = frozenset({*REQUIRED_KEYS, *OPTIONAL_KEYS})
 MATCH_FIELDS = ("MSH-3", "MSH-4")
 NO_TABLE: CodeTable = {}
@@ -41,6 +45,8 @@ class Site:
     processing: frozenset[str]
     lane: str
     unique_control_ids: bool
+    intake: IntakePolicy
+    calendar: Calendar | None
     fixes: tuple[str, ...]
     identifiers: IdentifierTable
     systems: Mapping[str, CodeSystem]
@@ -159,6 +165,8 @@ def _load_site(file: Path, shared: _Shared) -> Site:
         processing=frozenset(map(str, said["processing"])),
         lane=str(said["lane"]),
         unique_control_ids=bool(said.get("unique_control_ids", True)),
+        intake=load_policy(said, file),
+        calendar=load_calendar(said, file),
         fixes=tuple(map(str, said.get("fixes") or ())),
         identifiers=identifiers,
         systems=systems,

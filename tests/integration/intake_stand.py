@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from adapter.data import data_folder
-from adapter.intake import Answer, Intake
+from adapter.intake import EVERY_SITE, Answer, Intake, Origin
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.store.database import Database, open_database
+from adapter.store.incidents import Incidents
 
 SHARED = Path(__file__).parents[2].parent / "shared"
+
+ORIGIN = Origin(EVERY_SITE, "mllp", "192.0.2.7:50000")
 
 MSH = (
     "MSH|^~\\&|LIS|FAHZU|HUB|CENTRAL|20180101080000+0800||ORU^R01^ORU_R01|LIS18010100001|P|2.5.1"
@@ -49,6 +52,11 @@ def catalog() -> Catalog:
     return load_catalog(data_folder("mappings"))
 
 
+def intake_on(database: Database, mappings: Catalog, clock: Callable[[], datetime]) -> Intake:
+    """An intake with its incidents."""
+    return Intake(catalog=mappings, database=database, clock=clock, incidents=Incidents(database, clock))
+
+
 @dataclass
 class Stand:
     """An intake, and what it has stored."""
@@ -58,7 +66,7 @@ class Stand:
 
     async def receive(self, raw: bytes) -> Answer:
         """As from a listener."""
-        return await self.intake.receive(raw, channel="mllp", transport="mllp", peer="192.0.2.7:50000")
+        return await self.intake.receive(raw, origin=ORIGIN)
 
     def rows(self, sql: str) -> list[dict[str, Any]]:
         """What a query gives."""
@@ -82,7 +90,7 @@ def stand(where: Path | str) -> Generator[Stand]:
         return now
 
     try:
-        yield Stand(database, Intake(catalog=catalog(), database=database, clock=clock))
+        yield Stand(database, intake_on(database, catalog(), clock))
     finally:
         database.close()
 

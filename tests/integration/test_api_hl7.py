@@ -22,9 +22,9 @@ ANSWERS = {b"GOOD": Answer(b"MSH|^~\\&|\rMSA|AA|1\r"), b"FAIL": Answer(None, clo
 RECEIVED: list[bytes] = []
 
 
-async def receive(raw: bytes, *, channel: str, transport: str, peer: str) -> Answer:
+async def receive(raw: bytes, *, peer: str) -> Answer:
     RECEIVED.append(raw)
-    assert (transport, peer.partition(":")[0]) == ("http", "127.0.0.1")
+    assert peer.partition(":")[0] == "127.0.0.1"
     return ANSWERS.get(raw[-4:], ANSWERS[b"GOOD"])
 
 

@@ -16,10 +16,10 @@ from adapter.data import data_folder
 from adapter.errors import NoMap, Refusal
 from adapter.fhir import r4
 from adapter.hl7v2.parse import header
-from adapter.intake import Answer, Intake
+from adapter.intake import Answer
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.store.database import open_database
-from tests.integration.intake_stand import SHARED, Stand, run
+from tests.integration.intake_stand import SHARED, Stand, intake_on, run
 
 CORPUS = SHARED / "corpus" / "messages"
 SLOWEST = 2.0
@@ -94,7 +94,7 @@ def generous(tmp_path_factory: pytest.TempPathFactory) -> Catalog:
 @pytest.fixture(scope="module")
 def corpus(generous: Catalog, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Corpus]:
     database = open_database(f"sqlite:///{tmp_path_factory.mktemp('corpus')}/adapter.db")
-    it = Stand(database, Intake(catalog=generous, database=database, clock=lambda: NOW))
+    it = Stand(database, intake_on(database, generous, lambda: NOW))
     judged: list[Judged] = []
 
     async def scene() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from adapter.hl7v2.parse import header
-from adapter.intake import listen
+from adapter.intake import EVERY_SITE, Origin, listen
+from adapter.settings import Address
 from adapter.wire.mllp import Decoder, Frame
 from adapter.wire.sender import send_mllp, send_mllp_per_message
 from tests.integration.intake_stand import SHARED, Stand, run, stand
@@ -35,7 +36,7 @@ def test_stream_over_one_connection(tmp_path: Path, stream: str):
     with stand(tmp_path) as it:
 
         async def scene() -> None:
-            listener = await listen(it.intake, "127.0.0.1", 0)
+            listener = await listen(it.intake, Address("127.0.0.1", 0))
             deliveries = [one async for one in send_mllp(raws, *listener.address, window=64)]
             await listener.stop()
             assert {one.code for one in deliveries} == {ACCEPTED[stream]}
@@ -52,7 +53,7 @@ def test_stream_over_a_connection_for_every_message(tmp_path: Path):
     with stand(tmp_path) as it:
 
         async def scene() -> None:
-            listener = await listen(it.intake, "127.0.0.1", 0)
+            listener = await listen(it.intake, Address("127.0.0.1", 0))
             parts = [raws[start::8] for start in range(8)]
 
             async def send(part: list[bytes]) -> None:
@@ -76,7 +77,7 @@ def test_stream_of_requests(tmp_path: Path):
 
         async def scene() -> None:
             for raw in raws:
-                answer = await it.intake.receive(raw, channel="hl7", transport="http", peer="192.0.2.4")
+                answer = await it.intake.receive(raw, origin=Origin(EVERY_SITE, "http", "192.0.2.4:1"))
                 assert answer.ack
                 assert b"\rMSA|AA|" + header(raw).control_id in answer.ack
 

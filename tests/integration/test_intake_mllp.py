@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapter.intake import listen
+from adapter.settings import Address
 from adapter.wire.listener import Limits, Listener
 from adapter.wire.mllp import encode
 from adapter.wire.sender import Delivery, send_mllp, send_mllp_per_message
@@ -18,7 +19,7 @@ QUICK = Limits(end_block_seconds=0.02, noise_seconds=0.05, stall_seconds=0.05, m
 
 @asynccontextmanager
 async def line(it: Stand) -> AsyncGenerator[tuple[Listener, asyncio.StreamReader, asyncio.StreamWriter]]:
-    listener = await listen(it.intake, "127.0.0.1", 0, limits=QUICK)
+    listener = await listen(it.intake, Address("127.0.0.1", 0), limits=QUICK)
     reader, writer = await asyncio.open_connection(*listener.address)
     try:
         yield listener, reader, writer

@@ -11,7 +11,7 @@ import pytest
 
 from adapter.data import data_folder
 from adapter.hl7v2 import grammar
-from adapter.intake import Intake, warm
+from adapter.intake import warm
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.store import lanes
 from adapter.wire.mllp import Oversize
@@ -20,8 +20,10 @@ from tests.integration.intake_stand import (
     JINHUA_PID,
     OBR,
     OBX,
+    ORIGIN,
     Stand,
     catalog,
+    intake_on,
     message,
     receive,
     result,
@@ -46,7 +48,7 @@ def changed(tmp_path: Path, file: str, old: str, new: str) -> Catalog:
 
 def mended(it: Stand, mappings: Catalog) -> Stand:
     """The same inbox after the service was started with other mappings."""
-    return Stand(it.database, Intake(catalog=mappings, database=it.database, clock=it.intake._clock))
+    return Stand(it.database, intake_on(it.database, mappings, it.intake._clock))
 
 
 def codes(it: Stand, raws: Sequence[bytes]) -> list[str]:
@@ -124,7 +126,7 @@ def test_message_that_was_too_large_is_whole_once_it_is_accepted(tmp_path: Path)
         async def scene() -> None:
             digest = sha256(raw).hexdigest()
             large = Oversize(raw[:300], len(raw), digest, ended=True)
-            refused = await it.intake.receive_oversize(large, channel="mllp", transport="mllp", peer="")
+            refused = await it.intake.receive_oversize(large, origin=ORIGIN)
             assert segments(refused.ack, "gb18030")["MSA"][1] == "AE"
             accepted = await it.receive(raw)
             assert segments(accepted.ack, "gb18030")["MSA"][1] == "AA"

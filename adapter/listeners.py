@@ -1,0 +1,210 @@
+"""The listeners of one installation: where hospitals connect, which sites each listener is for, and who may come.
+
+They are written in a YAML file of the installation (ADAPTER_LISTENERS, docs/listeners.md), since addresses and
+certificates are no part of what a hospital sends. Paths in it are relative to the file.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Any, cast
+
+from adapter.errors import MappingError
+from adapter.settings import Address
+from adapter.yaml_lines import Lines, load
+
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What the intake must know of a listener: its name, and the sites it is for; none named means every site."""
+
+    name: str
+    sites: frozenset[str] = frozenset()
+
+    def takes(self, site: str) -> bool:
+        """Whether messages of this site may come here."""
+        return not self.sites or site in self.sites
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """TLS of a listener: its own certificate, and who may connect.
+
+    `clients` is the file of certificate authorities; without it no client certificate is asked for. `subjects` are
+    the names (common name or alternative name) or SHA-256 fingerprints of the certificates that are let in; none
+    named means every certificate of these authorities.
+    """
+
+    certificate: Path
+    key: Path
+    clients: Path | None = None
+    subjects: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One listener: `transport` is `mllp` or `http`.
+
+    `allow` are the networks that may connect; none named means all. `rate` is messages a second from one client over
+    HTTP, 0 without a limit. `token` is the file that holds the bearer token of HTTP clients.
+    """
+
+    channel: Channel
+    transport: str
+    address: Address
+    tls: Tls | None = None
+    allow: tuple[Network, ...] = ()
+    max_connections: int | None = None
+    connections_per_address: int | None = None
+    strict_framing: bool = False
+    single_connection: bool = False
+    rate: float = 0.0
+    token: Path | None = None
+
+    def admits(self, address: str) -> bool:
+        """Whether a peer of this IP address may connect (A24)."""
+        return not self.allow or any(ip_address(address) in network for network in self.allow)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder into which files with messages are put; what was read goes to `done` in it, with its answers."""
+
+    channel: Channel
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All listeners and watched folders; `replies` are the addresses that take application acknowledgements."""
+
+    listeners: tuple[Listener, ...] = ()
+    folders: tuple[Folder, ...] = ()
+    replies: Mapping[str, Address] = field(default_factory=dict[str, Address])
+
+
+_LIMITS = ("max_connections", "connections_per_address", "rate")
+_HABITS = ("strict_framing", "single_connection")
+_LISTENER = frozenset({"name", "mllp", "http", "sites", "tls", "allow", "token", *_LIMITS, *_HABITS})
+_TLS = frozenset({"certificate", "key", "clients", "subjects"})
+_FOLDER = frozenset({"name", "path", "sites"})
+_ROOT = frozenset({"listeners", "folders", "replies"})
+
+
+def load_plan(file: Path, *, sites: Sequence[str]) -> Plan:
+    """Read and check the file of listeners.
+
+    Args:
+        file: YAML with `listeners`, `folders`, `replies`.
+        sites: the codes of the sites that mappings/sites/ describes.
+
+    Raises:
+        MappingError: the first thing that is wrong, with file and line.
+    """
+    said = load(file)
+    _known(said, _ROOT, file)
+    listeners = tuple(_listener(one, file, sites) for one in _list(said, "listeners", file))
+    folders = tuple(
+        Folder(_channel(one, file, sites, _FOLDER), _path(one, "path", file)) for one in _list(said, "folders", file)
+    )
+    names = [one.channel.name for one in (*listeners, *folders)]
+    for one in _list(said, "listeners", file) + _list(said, "folders", file):
+        if names.count(one["name"]) > 1:
+            raise MappingError(f"name: {one['name']} stands twice", file=file, line=one.at["name"])
+    replies: Any = said.get("replies") or Lines()
+    return Plan(
+        listeners, folders, {_site(code, replies, file, sites): _address(replies, code, file) for code in replies}
+    )
+
+
+def _listener(said: Lines, file: Path, sites: Sequence[str]) -> Listener:
+    channel = _channel(said, file, sites, _LISTENER)
+    transports = [name for name in ("mllp", "http") if name in said]
+    if len(transports) != 1:
+        raise MappingError("a listener has either mllp: or http:", file=file, line=said.line)
+    return Listener(
+        channel,
+        transports[0],
+        _address(said, transports[0], file),
+        tls=_tls(said["tls"], file) if "tls" in said else None,
+        allow=tuple(_network(text, said, file) for text in said.get("allow") or ()),
+        max_connections=_count(said, "max_connections", file),
+        connections_per_address=_count(said, "connections_per_address", file),
+        strict_framing=bool(said.get("strict_framing")),
+        single_connection=bool(said.get("single_connection")),
+        rate=float(_count(said, "rate", file) or 0),
+        token=_path(said, "token", file) if "token" in said else None,
+    )
+
+
+def _channel(said: Lines, file: Path, sites: Sequence[str], known: frozenset[str]) -> Channel:
+    _known(said, known, file)
+    name = said.get("name")
+    if not isinstance(name, str) or not name:
+        raise MappingError("name: is missing", file=file, line=said.line)
+    for code in said.get("sites") or ():
+        if code not in sites:
+            text = f"sites: there is no site {code}; known are {', '.join(sites)}"
+            raise MappingError(text, file=file, line=said.at["sites"])
+    return Channel(name, frozenset(said.get("sites") or ()))
+
+
+def _tls(said: Any, file: Path) -> Tls:
+    if not isinstance(said, Lines):
+        raise MappingError("tls: holds certificate, key, clients, subjects", file=file)
+    _known(said, _TLS, file)
+    clients = _path(said, "clients", file) if "clients" in said else None
+    if said.get("subjects") and clients is None:
+        raise MappingError("subjects: are of no use without clients:", file=file, line=said.at["subjects"])
+    subjects = frozenset(map(str, said.get("subjects") or ()))
+    return Tls(_path(said, "certificate", file), _path(said, "key", file), clients, subjects)
+
+
+def _known(said: Lines, known: frozenset[str], file: Path) -> None:
+    for key in said:
+        if key not in known:
+            text = f"unknown key {key!r}; known are {', '.join(sorted(known))}"
+            raise MappingError(text, file=file, line=said.at[key])
+
+
+def _list(said: Lines, key: str, file: Path) -> list[Lines]:
+    found: Any = said.get(key) or []
+    if not isinstance(found, list) or not all(isinstance(one, Lines) for one in cast("list[Any]", found)):
+        raise MappingError(f"{key}: is a list, each with a name", file=file, line=said.at[key])
+    return cast("list[Lines]", found)
+
+
+def _site(code: str, said: Lines, file: Path, sites: Sequence[str]) -> str:
+    if code not in sites:
+        raise MappingError(f"there is no site {code}; known are {', '.join(sites)}", file=file, line=said.at[code])
+    return code
+
+
+def _address(said: Lines, key: str, file: Path) -> Address:
+    try:
+        return Address.parse(str(said[key]))
+    except ValueError as error:
+        raise MappingError(f"{key}: {error}", file=file, line=said.at[key]) from None
+
+
+def _network(text: Any, said: Lines, file: Path) -> Network:
+    try:
+        return ip_network(str(text))
+    except ValueError as error:
+        raise MappingError(f"allow: {error}", file=file, line=said.at["allow"]) from None
+
+
+def _count(said: Lines, key: str, file: Path) -> int | None:
+    found = said.get(key)
+    if found is not None and (not isinstance(found, int) or found < 1):
+        raise MappingError(f"{key}: is a whole number above 0", file=file, line=said.at[key])
+    return found
+
+
+def _path(said: Lines, key: str, file: Path) -> Path:
+    if not said.get(key):
+        raise MappingError(f"{key}: is missing", file=file, line=said.line)
+    return file.parent / str(said[key])

@@ -1,0 +1,28 @@
+"""The kinds of incidents: what each means for people, who mends it, and when it is over by itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+HOSPITAL = "sending hospital"
+NETWORK = "sending hospital, or the network between"
+ADMINISTRATOR = "administrator of the adapter"
+ANALYST = "analyst who edits mappings/"
+SECURITY = "security officer, with the sending hospital"
+
+HOUR = 3600.0
+DAY = 24 * HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`quiet`: after so many seconds without a further note it is over; None: only its end is the end."""
+
+    text: str
+    mender: str
+    quiet: float | None = None
+
+
+KINDS: Mapping[str, Kind] = {
+    "foreign_sender": Kind("messages of a site that this listener is not for", SECURITY, DAY),
+    "unknown_sender": Kind("messages of a sender that no site of mappings/ describes", ANALYST, DAY),
+}
