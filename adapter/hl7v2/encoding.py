@@ -67,6 +67,8 @@ def decode(raw: bytes, *, declared: str, default: str | None) -> Decoded:
     encoding, reason = _choose(declared, default)
     if raw.isascii():
         return Decoded(raw.decode("ascii"), encoding or "utf-8", reason)
+    if raw.startswith(BYTE_ORDER_MARK.encode()):
+        encoding, reason = "utf-8", "byte order mark"  # in any other character set the bytes do not begin with MSH
     if encoding is None:
         return _try_both(raw)
     try:

@@ -203,7 +203,8 @@ class Decoder:
         self._start = self._scanned
         if self._drain.full:
             events.append(self._drain.event())
-            self.dead = True
+            # The frame is told once: closing finds nothing of it.
+            self._drain, self.in_frame, self.dead = None, False, True
 
     def _take(self, end: int, *, lenient: bool) -> Event:
         if self._drain is None and end - self._start <= self._max_length:

@@ -72,6 +72,22 @@ def test_a_byte_order_mark_is_dropped_and_comes_back_when_printed():
     assert print_message(parse(raw)) == raw
 
 
+@pytest.mark.parametrize("declared", ["GB 18030-2000", "8859/1", "ASCII", "BIG-5"])
+def test_c8_a_byte_order_mark_says_utf8_whatever_is_declared(declared: str):
+    message = parse(b"\xef\xbb\xbf" + f"{with_charset(declared)}PID|1||1||试^九\r".encode())
+
+    assert message.encoding == "utf-8"
+    assert message.text("PID-5.2") == "九"
+
+
+def test_c8_a_byte_order_mark_before_bytes_that_are_not_utf8_is_refused():
+    refused(
+        b"\xef\xbb\xbf" + f"{with_charset('GB 18030-2000')}PID|1||1||试^九\r".encode("gb18030"),
+        UndecodableBytes,
+        "PID-5",
+    )
+
+
 def test_other_delimiters_are_taken_from_the_header():
     message = parse(b"MSH$%*@!$LIS\rPID$1$$A%B*C\r")
 

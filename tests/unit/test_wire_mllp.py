@@ -157,5 +157,13 @@ def test_frame_without_end_gives_the_peer_up_and_memory_stays_small():
     assert decoder.dead
 
 
+def test_a_frame_without_end_that_was_given_up_is_told_once():
+    decoder = Decoder(max_length=1_000, max_drain=3_000)
+    (event,) = [event for _ in range(4) for event in decoder.feed(b"\x0bMSH|" + b"x" * 1_000)]
+    assert isinstance(event, Oversize)
+    assert not decoder.in_frame
+    assert decoder.close() == []
+
+
 def test_frame_exactly_at_the_limit_is_read():
     assert Decoder(max_length=len(FIRST)).feed(encode(FIRST)) == [Frame(FIRST)]
