@@ -82,12 +82,12 @@ def _msh(header: Header, control_id: str, now: datetime, sender: tuple[str, str]
         _text(header, sender[1]) or _echo(header.raw(6)),
         _echo(header.raw(3)),
         _echo(header.raw(4)),
-        now.strftime("%Y%m%d%H%M%S%z"),
+        _text(header, now.strftime("%Y%m%d%H%M%S%z")),  # its sign may be a delimiter
         "",
         type_,
         _text(header, control_id),
         _echo(header.raw(11)) or b"P",
-        _echo(header.raw(12)) or DEFAULT_VERSION.encode(),
+        _echo(header.raw(12)) or _text(header, DEFAULT_VERSION),
         *("",) * 5,
         _echo(header.raw(18)),
     )
@@ -100,7 +100,7 @@ def _msa(header: Header, code: str, text: str) -> bytes:
 def _err(header: Header, fault: Refusal, severity: str) -> bytes:
     d = header.delimiters
     condition = d.component.join([fault.condition, CONDITIONS[fault.condition], "HL70357"])
-    ours = d.component.join([fault.code, escape(_situation(fault), d), "L"])
+    ours = d.component.join([escape(fault.code, d), escape(_situation(fault), d), "L"])
     return _join(
         header,
         "ERR",

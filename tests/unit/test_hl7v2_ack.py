@@ -95,6 +95,16 @@ def test_the_delimiters_of_the_sender_are_kept():
     assert b"$101%Required field missing%HL70357$E$" in lines[2]
 
 
+@pytest.mark.parametrize("delimiters", [b"+^~\\&", b"|-~\\&", b"|.~\\-", b"-.~+:"])
+def test_a_sign_in_our_values_that_is_a_delimiter_is_escaped(delimiters: bytes):
+    raw = b"MSH" + delimiters + delimiters[:1].join([b"", b"LIS", b"HOSP", b"", b"", b"20240102", b"", b"ORU", b"7\r"])
+    lines = answer(raw, code="AE", error=MissingField("a.b-c", at=Location("PID", field=3)))
+    answered = header(b"\r".join(lines))
+
+    assert (answered.type, answered.sent_at, answered.version) == ("ACK", "20240102030405+0800", "2.5.1")
+    assert parse(b"\r".join(lines)).text("ERR-5.1") == "H2F-2105"
+
+
 def test_our_text_is_short_and_escaped_and_injects_nothing():
     lines = answer(b"MSH|^~\\&|LIS|HOSP|||1||ORU^R01|7|P|2.5.1\r", error=MissingField("a|b\rMSA" + "c" * 100))
 
