@@ -9,19 +9,20 @@ import socket
 import sys
 import threading
 from collections.abc import Generator
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
-from adapter import log
+from adapter import doors, log
 from adapter.api.hl7_over_http import PostHl7, endpoint
 from adapter.api.routes import create_app
 from adapter.convert import Converted, convert
+from adapter.crew import Crew
 from adapter.data import data_folder
 from adapter.errors import ConfigurationError
 from adapter.fhir.profiles import definitions
@@ -83,6 +84,7 @@ def run(settings: Settings) -> None:
         ConfigurationError: an address cannot be used, or is open to others without a token.
         MappingError: mappings/ or profiles/ are wrong.
         StorageUnavailable: the database cannot be opened.
+        StorageBroken: the storage failed; the program must end without closing it.
     """
     log.configure(settings.log_level)
     # SQLite releases the interpreter on every statement and waits to get it back: 5 ms, the default, is too long.
@@ -98,6 +100,8 @@ def run(settings: Settings) -> None:
         _define(database, stock)
         with _workers(settings, stock, database):
             asyncio.run(_serve(settings, stock, database))
+        if database.broken:
+            raise database.broken
     finally:
         database.close()
 
@@ -135,14 +139,18 @@ def _workers(settings: Settings, stock: Stock, database: Database) -> Generator[
             stop.set()
             thread.join()
         return
-    with ExitStack() as stack:
-        for number in range(settings.worker_processes):
-            name = f"{socket.gethostname()}-{os.getpid()}-{number}"
-            process = get_context("spawn").Process(target=_work, args=(settings, name), daemon=True)
-            process.start()
-            stack.callback(process.join)
-            stack.callback(process.terminate)
+
+    def start(name: str) -> SpawnProcess:
+        process = get_context("spawn").Process(target=_work, args=(settings, name), daemon=True)
+        process.start()
+        return process
+
+    names = [f"{socket.gethostname()}-{os.getpid()}-{number}" for number in range(settings.worker_processes)]
+    crew = Crew(names, start)
+    try:
         yield
+    finally:
+        crew.stop()
 
 
 def _work(settings: Settings, name: str) -> None:
@@ -169,8 +177,10 @@ def _worker(database: Database, stock: Stock, name: str) -> Worker:
 
 async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, stop.set)
+    database.on_break(lambda: loop.call_soon_threadsafe(stop.set))
     incidents = Incidents(database, now)
     incidents.start()
     intake = Intake(catalog=stock.catalog, database=database, clock=now, incidents=incidents)
@@ -189,7 +199,9 @@ async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
     lines = [await _listen(intake, one, settings) for one in plan.listeners]
     threading.Thread(target=warm, args=(stock.catalog,), name="warm", daemon=True).start()
     log.event("listening", http=server.address)
+    minding = asyncio.create_task(doors.mind(lines, database))
     await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    minding.cancel()
     stopped = await asyncio.gather(*(line.stop() for line in lines))
     server.should_exit = True
     await serving

@@ -4,6 +4,8 @@
     ├── ConfigurationError            the start is refused
     │   └── MappingError              … with file and line
     ├── StorageUnavailable            our own transient fault: no acknowledgement
+    │   ├── StorageFull               … no room: intake closes its doors until there is
+    │   └── StorageBroken             … that does not pass: the process stops
     ├── Refusal                       a message is answered AE/AR (CE/CR) and kept as `rejected`
     │   ├── HeaderRefusal             AR: the MSH segment itself
     │   └── ContentRefusal            AE: what follows it
@@ -52,6 +54,18 @@ class StorageUnavailable(AdapterError):
     """Our own storage failed: the sender gets no answer and sends again."""
 
     code = "H2F-1100"
+
+
+class StorageFull(StorageUnavailable):
+    """The disk is full: nothing is received until there is room again (F6)."""
+
+    code = "H2F-1101"
+
+
+class StorageBroken(StorageUnavailable):
+    """The disk or the file is damaged: the process stops, and acknowledges nothing more (F8, F11)."""
+
+    code = "H2F-1102"
 
 
 @dataclass(frozen=True, slots=True)

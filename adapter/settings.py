@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from adapter import failpoints
 from adapter.errors import ConfigurationError
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -80,7 +81,7 @@ def load_settings(**chosen: object) -> Settings:
     Raises:
         ConfigurationError: a value is not understood, or a variable is misspelt; the text never shows a value.
     """
-    known = {variable(name) for name in Settings.model_fields}
+    known = {failpoints.VARIABLE, *map(variable, Settings.model_fields)}
     if misspelt := sorted(name for name in os.environ if name.startswith("ADAPTER_") and name not in known):
         raise ConfigurationError(f"no such setting: {', '.join(misspelt)}")
     given = {name: value for name, value in chosen.items() if value is not None}

@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+from adapter import failpoints
 from adapter.convert import Converted
 from adapter.errors import AdapterError, Held, NoMap, StorageUnavailable
 from adapter.log import event
@@ -127,7 +128,9 @@ class Worker:
         claimed = lanes.claim(self._database, limit=self._batch, worker=self._name, lease_seconds=LEASE_SECONDS)
         if not claimed:
             return 0
+        failpoints.reach("claimed")
         done, untried = self._convert_all(claimed)
+        failpoints.reach("converted")
         self._failed = True
         written = self._tried(done, untried)
         if isinstance(written, _Bug):
@@ -217,6 +220,8 @@ class Worker:
             lanes.give_back(connection, untried, worker=self._name)
             lanes.release(connection, worker=self._name)
             waiting = self._database.others_wait
+            failpoints.reach("before_write")
+        failpoints.reach("after_write")
         self._adapt((time.monotonic() - started) / max(1, len(done)), _SHARED_SECONDS if waiting else _ALONE_SECONDS)
 
     def _adapt(self, each: float, seconds: float) -> None:

@@ -1,11 +1,12 @@
 """The command line: `adapter`. Each command is a module of its own, imported only when it is asked for."""
 
+import os
 import sys
 from importlib import import_module
 
 import typer
 
-from adapter.errors import AdapterError
+from adapter.errors import AdapterError, StorageBroken
 
 COMMANDS = {
     "serve": "serve",
@@ -30,7 +31,13 @@ def main() -> None:
     try:
         _application([asked] if asked in COMMANDS else list(COMMANDS))()
     except AdapterError as error:
-        print(f"adapter: {error.text}\n         {error.code}, to be mended by: {error.mender}", file=sys.stderr)
+        print(
+            f"adapter: {error.text}\n         {error.code}, to be mended by: {error.mender}",
+            file=sys.stderr,
+            flush=True,
+        )
+        if isinstance(error, StorageBroken):
+            os._exit(2)  # an orderly end would let SQLite sync once more, and believe the answer
         sys.exit(2)
     except BrokenPipeError:
         sys.stderr.close()

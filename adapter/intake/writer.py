@@ -1,15 +1,21 @@
 """Storing, one transaction for all that waits: while a batch is committed, the next one gathers. No timer delays it."""
 
 import asyncio
+import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from adapter import failpoints, log
+from adapter.errors import StorageUnavailable
 from adapter.store import inbox, resent
-from adapter.store.database import Connection, Database
+from adapter.store.database import Connection, Database, conflicted
 
 LARGEST_BATCH = 512
+TRIES = 3
+"""How often a transaction is tried that only met another one (F17)."""
+
 UNKNOWN_SITE = "unknown"
 Record = inbox.NewMessage | inbox.Event
 
@@ -60,17 +66,32 @@ class Writer:
     async def _drain(self) -> None:
         loop = asyncio.get_running_loop()
         while self._waiting:
-            batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
+            # Whom the storage kept waiting too long has been cut off, and sends again: its message must not pile up.
+            wanted = [one for one in self._waiting if not one.stored.done()]
+            batch, self._waiting = wanted[:LARGEST_BATCH], wanted[LARGEST_BATCH:]
             committed = loop.run_in_executor(self._thread, self._store, [one.record for one in batch])
             await asyncio.wait((committed,))
             _tell(batch, committed)
         self._draining = None
 
     def _store(self, batch: Sequence[Record]) -> list[Stored]:
+        for _ in range(TRIES - 1):
+            try:
+                return self._commit(batch)
+            except StorageUnavailable as failure:
+                if not conflicted(failure):
+                    raise
+                log.event("transaction_repeated", level=logging.WARNING, failure=failure)
+        return self._commit(batch)
+
+    def _commit(self, batch: Sequence[Record]) -> list[Stored]:
         with self._database.write() as connection:
             inbox.record_event(connection, [one for one in batch if isinstance(one, inbox.Event)])
             messages = iter(_store_messages(connection, [one for one in batch if isinstance(one, inbox.NewMessage)]))
-            return [next(messages) if isinstance(one, inbox.NewMessage) else Stored(None) for one in batch]
+            stored = [next(messages) if isinstance(one, inbox.NewMessage) else Stored(None) for one in batch]
+            failpoints.reach("before_commit")
+        failpoints.reach("after_commit")
+        return stored
 
 
 def _tell(batch: Sequence[_Waiting], committed: "asyncio.Future[list[Stored]]") -> None:

@@ -1,62 +1,51 @@
-"""The database: SQLite in a folder, or PostgreSQL; transactions, and statements at the level of the driver.
+"""The database: SQLite in a folder, or PostgreSQL; transactions, and statements at the level of the driver."""
 
-SQLite (reliability: power-cut trials): WAL with synchronous=FULL, and one connection that both writes and
-checkpoints, because SQLite before 3.51.3 may lose commits when several do; the others only read. One process.
-"""
-
-import fcntl
-import os
-import sqlite3
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.exc import TimeoutError as NoConnectionFree
-from sqlalchemy.pool import QueuePool, StaticPool
+from sqlalchemy.exc import ArgumentError
 
-from adapter.errors import ConfigurationError, StorageUnavailable
+from adapter.errors import ConfigurationError, StorageBroken, StorageFull, StorageUnavailable
+from adapter.store import sqlite_file
+from adapter.store.failures import conflicted, failures, refused
 from adapter.store.migrations import upgrade
+from adapter.store.readings import LONGEST_SECONDS, Readings
+from adapter.store.space import Space
+from adapter.store.sqlite_file import LOCK_SECONDS
 from adapter.store.turns import Turns
+
+__all__ = ["conflicted", "refused"]
 
 ARRIVED = "adapter_message_arrived"
 """PostgreSQL channel, and the mark on a connection, that say: a message waits for a worker."""
 
-_USELESS = tuple(
-    getattr(driver, name)
-    for driver in (sqlite3, psycopg)
-    for name in ("DataError", "ProgrammingError", "NotSupportedError")
-)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_LOCK_SECONDS = 3.0
-_POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": _LOCK_SECONDS}
-_COMMON = ("PRAGMA busy_timeout = 3000", "PRAGMA temp_store = MEMORY")
-_WRITER = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",
-    "PRAGMA cache_size = -65536",
-    "PRAGMA wal_autocheckpoint = 4000",
-    *_COMMON,
-)
-_READER = (*_COMMON, "PRAGMA wal_autocheckpoint = 0", "PRAGMA query_only = ON")
+_POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 24, "pool_timeout": LOCK_SECONDS}
+_FEW: dict[str, Any] = {"pool_size": 2, "max_overflow": 6, "pool_timeout": LOCK_SECONDS}
 
 
 class Database:
     """An open database; made by `open_database`."""
 
-    def __init__(self, writer: Engine, reader: Engine, resources: ExitStack) -> None:
-        """Keep the engines, which are one on PostgreSQL, and what is to be released at the end."""
+    def __init__(self, writer: Engine, reader: Engine, resources: ExitStack, *, file: Path | None = None) -> None:
+        """Keep the engines, what is to be released at the end, and on SQLite the file."""
         self.dialect = writer.dialect.name
+        self.file = file
+        self.broken: StorageBroken | None = None
         self._writer, self._reader, self._resources = writer, reader, resources
         self._turn = Turns()
+        self._readings = Readings()
+        self._space = Space(file.parent) if file else None
+        self._on_break: Callable[[], object] | None = None
         self._arrived = threading.Event()
         self._listening: psycopg.Connection[Any] | None = None
 
@@ -67,12 +56,13 @@ class Database:
         On SQLite all writers take turns.
 
         Raises:
+            StorageBroken: SQLite's file or disk is damaged, now or before: nothing is written any more (F8).
             StorageUnavailable: the database failed, or no turn came within three seconds.
         """
         with ExitStack() as stack:
             if self.dialect == "sqlite":
                 stack.enter_context(self._my_turn())
-            with _failures(), self._writer.begin() as connection:
+            with self._watched(), self._writer.begin() as connection:
                 yield connection
                 arrived = connection.info.pop(ARRIVED, False)
         if arrived:
@@ -80,13 +70,26 @@ class Database:
 
     @contextmanager
     def read(self) -> Generator[Connection]:
-        """One view of the database that no write disturbs.
+        """One view of the database that no write disturbs, for at most a minute (F30).
 
         Raises:
-            StorageUnavailable: the database failed.
+            StorageUnavailable: the database failed, or reading took too long.
         """
-        with _failures(), self._reader.begin() as connection:
-            yield connection
+        with self._watched(), self._reader.begin() as connection:
+            if self.dialect == "sqlite":
+                with self._readings.limited(connection.connection.driver_connection):  # pyright: ignore[reportArgumentType]
+                    yield connection
+            else:
+                yield connection
+
+    @property
+    def accepting(self) -> bool:
+        """Whether messages may be received: on SQLite its disk must have room (F6, F9)."""
+        return self.broken is None and (self._space is None or self._space.enough)
+
+    def on_break(self, tell: Callable[[], object]) -> None:
+        """Call `tell`, from any thread, when the storage has failed for good: the process must stop (F8)."""
+        self._on_break = tell
 
     @property
     def others_wait(self) -> bool:
@@ -108,15 +111,46 @@ class Database:
             self._arrived.wait(seconds)
 
     def close(self) -> None:
-        """Release everything; on SQLite the writing connection goes after the readers, and checkpoints."""
+        """Release everything; on SQLite the writing connection goes after the readers, and checkpoints.
+
+        A broken file is left as it is: a checkpoint would sync it again, and believe the answer.
+        """
         if self._listening:
             self._listening.close()
-        self._resources.close()
+        self._readings.close()
+        if not self.broken:
+            self._resources.close()
+
+    @contextmanager
+    def _watched(self) -> Generator[None]:
+        if self.broken:
+            raise self.broken
+        try:
+            with failures():
+                yield
+        except StorageBroken as failure:
+            self.broken = failure
+            if self._on_break:
+                self._on_break()
+            raise
+        except StorageFull:
+            if self._space:
+                self._space.note_full()
+            raise
+        except StorageUnavailable as failure:
+            raise self._named(failure) from failure.__cause__
+
+    def _named(self, failure: StorageUnavailable) -> StorageUnavailable:
+        """Name the process that locks the file (F10)."""
+        if not (self.file and "SQLITE_BUSY" in failure.text):
+            return failure
+        held = ", ".join(f"pid {number}" for number in sqlite_file.holders(self.file))
+        return StorageUnavailable(f"{failure.text}: locked by {held or 'another process'}")
 
     @contextmanager
     def _my_turn(self) -> Generator[None]:
-        if not self._turn.acquire(timeout=_LOCK_SECONDS):
-            raise StorageUnavailable(f"the database was busy for {_LOCK_SECONDS:.0f} s")
+        if not self._turn.acquire(timeout=LOCK_SECONDS):
+            raise StorageUnavailable(f"the database was busy for {LOCK_SECONDS:.0f} s")
         try:
             yield
         finally:
@@ -163,8 +197,9 @@ def look_into(url: str) -> Database:
     file = Path(parsed.database or "")
     if not file.is_file():
         raise ConfigurationError(f"there is no database {file}")
-    reader = _sqlite_engine(file, _READER, "BEGIN", {"poolclass": QueuePool} | _POOL)
-    return Database(reader, reader, ExitStack())
+    reader, resources = sqlite_file.reader(file, _POOL), ExitStack()
+    resources.callback(reader.dispose)
+    return Database(reader, reader, resources, file=file)
 
 
 def rows(connection: Connection, sql: str, values: Sequence[Any] = ()) -> Sequence[Any]:
@@ -184,11 +219,6 @@ def run_many(connection: Connection, sql: str, values: Sequence[tuple[Any, ...]]
     cursor = _cursor(connection)
     cursor.executemany(_in_dialect(connection.dialect.name, sql), values)
     return cursor.rowcount
-
-
-def refused(failure: StorageUnavailable) -> bool:
-    """True where the database works, and what it was given is of no use to it: trying again would change nothing."""
-    return isinstance(failure.__cause__, _USELESS)
 
 
 def marks(values: Sequence[object]) -> str:
@@ -230,82 +260,46 @@ def _in_dialect(dialect: str, sql: str) -> str:
     return sql if dialect == "sqlite" else sql.replace("?", "%s")
 
 
-@contextmanager
-def _failures() -> Generator[None]:
-    """Turn the driver's errors into ours; their texts may hold values, so only their names are kept."""
-    try:
-        yield
-    except (DBAPIError, sqlite3.Error, psycopg.Error) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        name = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or type(cause).__name__
-        raise StorageUnavailable(f"the database failed: {name}") from cause
-    except NoConnectionFree as error:
-        raise StorageUnavailable("no connection to the database was free") from error
-
-
 def _open_sqlite(file: Path) -> Database:
-    with ExitStack() as stack, _failures():
+    with ExitStack() as stack, failures():
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(_only_process(file))
+            stack.enter_context(sqlite_file.only_process(file))
         except OSError as error:
             raise StorageUnavailable(f"{file.parent} cannot be written: {error.strerror}") from error
-        writer = _sqlite_engine(file, _WRITER, "BEGIN IMMEDIATE", {"poolclass": StaticPool})
+        writer = sqlite_file.writer(file)
         stack.callback(writer.dispose)
-        reader = _sqlite_engine(file, _READER, "BEGIN", {"poolclass": QueuePool} | _POOL)
+        reader = sqlite_file.reader(file, _POOL)
         stack.callback(reader.dispose)
         with writer.begin() as connection:
             upgrade(connection)
             # This is the only process: whoever held a lease is dead.
             run(connection, "UPDATE message SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL")
-        return Database(writer, reader, stack.pop_all())
-
-
-def _sqlite_engine(file: Path, pragmas: Sequence[str], begin: str, pool: dict[str, Any]) -> Engine:
-    def connect() -> sqlite3.Connection:
-        connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False, cached_statements=256)
-        for pragma in pragmas:
-            connection.execute(pragma)
-        return connection
-
-    engine = create_engine("sqlite://", creator=connect, hide_parameters=True, **pool)
-
-    # The driver's own transactions begin too late, and not at all for reads.
-    @event.listens_for(engine, "begin")
-    def start(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
-        connection.exec_driver_sql(begin)
-
-    return engine
+        return Database(writer, reader, stack.pop_all(), file=file)
 
 
 def _open_postgresql(url: URL) -> Database:
-    with ExitStack() as stack, _failures():
-        engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, **_POOL)
-        stack.callback(engine.dispose)
-        with engine.begin() as connection:
+    """Intake and workers have connections of their own, so that many readers leave them some (F16)."""
+    with ExitStack() as stack, failures():
+        writer, reader = _postgresql_engine(url, _FEW), _postgresql_engine(url, _POOL, limit=LONGEST_SECONDS)
+        stack.callback(writer.dispose)
+        stack.callback(reader.dispose)
+        with writer.begin() as connection:
             upgrade(connection)
-        return Database(engine, engine, stack.pop_all())
+        return Database(writer, reader, stack.pop_all())
 
 
-@contextmanager
-def _only_process(file: Path) -> Generator[None]:
-    """Hold the lock beside the file, which names its holder.
+def _postgresql_engine(url: URL, pool: dict[str, Any], *, limit: float = 0) -> Engine:
+    """An engine whose transactions may last `limit` seconds (0: for ever), and whose commits wait for the disk."""
+    milliseconds = f"{limit * 1000:.0f}"
+    options = f"-c statement_timeout={milliseconds} -c idle_in_transaction_session_timeout={milliseconds}"
+    engine = create_engine(url, pool_pre_ping=True, hide_parameters=True, connect_args={"options": options}, **pool)
 
-    Raises:
-        ConfigurationError: another process holds it (F13).
-    """
-    lock = file.with_name(file.name + ".lock").open("a+", encoding="utf-8")
-    with lock:
-        _lock(lock, file)
-        yield
+    @event.listens_for(engine, "connect")
+    def wait_for_the_disk(connection: psycopg.Connection[Any], _record: object) -> None:  # pyright: ignore[reportUnusedFunction]
+        # Whoever turned it off for the whole server did not mean the inbox; stricter settings stay.
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        connection.commit()
 
-
-def _lock(lock: TextIO, file: Path) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        raise ConfigurationError(f"{file} is in use: held by {lock.read().strip() or 'another process'}") from None
-    lock.truncate(0)
-    lock.write(f"pid {os.getpid()} since {datetime.now(UTC).isoformat(timespec='seconds')}\n")
-    lock.flush()
+    return engine

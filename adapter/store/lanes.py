@@ -20,7 +20,7 @@ _READY = """SELECT id, site, raw, encoding, structure, lane, received_at, attemp
     WHERE state = 'received'
     AND NOT EXISTS (SELECT 1 FROM message AS h WHERE h.state = 'held' AND h.lane = m.lane AND h.id < m.id)
     AND NOT EXISTS (SELECT 1 FROM message AS l
-        WHERE l.lease_owner IS NOT NULL AND l.lane = m.lane AND l.lease_owner <> ? AND l.lease_until >= ?)
+        WHERE l.lease_owner IS NOT NULL AND l.lane = m.lane AND l.lease_owner <> ? AND l.lease_until BETWEEN ? AND ?)
     ORDER BY id LIMIT ?"""
 _TAKE = "UPDATE message SET lease_owner = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?"
 _FINISH = """UPDATE message SET state = ?, cause_code = ?, cause = ?, mender = ?, finished_at = ?,
@@ -76,8 +76,11 @@ def claim(database: Database, *, limit: int, worker: str, lease_seconds: float) 
         if database.dialect == "postgresql":
             rows(connection, "SELECT pg_advisory_xact_lock(?)", [_CLAIMS])
         now = now_micros(connection)
-        claimed = _alone_if_tried([_claimed(row) for row in rows(connection, _READY, [worker, now, limit])])
-        until = now + round(lease_seconds * 1_000_000)
+        lease = round(lease_seconds * 1_000_000)
+        until = now + lease
+        # A lease that ends much later than any can was taken before the clock was set back (F26).
+        ready = rows(connection, _READY, [worker, now, until + lease, limit])
+        claimed = _alone_if_tried([_claimed(row) for row in ready])
         run_many(connection, _TAKE, [(worker, until, one.id) for one in claimed])
     return claimed
 

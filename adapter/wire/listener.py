@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import cast
 
+from adapter import failpoints
 from adapter.wire.mllp import MAX_DRAIN, MAX_LENGTH, Decoder, Event, Frame, Garbage, Oversize, encode
 
 
@@ -267,7 +268,9 @@ class _Connection(asyncio.Protocol):
 
     def _write(self, answers: list[bytes]) -> None:
         if answers:
+            failpoints.reach("before_ack")
             self.transport.write(b"".join(answers))
+            failpoints.reach("after_ack")
 
     def _close(self) -> None:
         self.closing = True

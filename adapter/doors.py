@@ -1,0 +1,42 @@
+"""The listeners are open while messages can be stored: a full disk closes them, room opens them again (F6, F9)."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from adapter import log
+from adapter.store.database import Database
+from adapter.wire.listener import Listener
+
+PAUSE_SECONDS = 1.0
+GRACE_SECONDS = 1.0
+
+
+async def mind(listeners: Sequence[Listener], database: Database, *, pause: float = PAUSE_SECONDS) -> None:
+    """Close and open the listeners with the storage, until cancelled. The API goes on reading."""
+    addresses = [listener.address for listener in listeners]
+    is_open = True
+    while True:
+        await asyncio.sleep(pause)
+        accepting = await asyncio.to_thread(lambda: database.accepting)
+        if accepting == is_open:
+            continue
+        if accepting:
+            is_open = await _open(listeners, addresses)
+            continue
+        is_open = False
+        log.event("listeners_closed", level=logging.ERROR, reason="the disk is full or cannot be written")
+        for listener in listeners:
+            await listener.stop(grace=GRACE_SECONDS)
+
+
+async def _open(listeners: Sequence[Listener], addresses: Sequence[tuple[str, int]]) -> bool:
+    """Listen again on the same addresses; what could not be opened is tried again."""
+    try:
+        for listener, address in zip(listeners, addresses, strict=True):
+            await listener.start(*address)
+    except OSError as error:
+        log.event("listeners_not_opened", level=logging.ERROR, failure=error)
+        return False
+    log.event("listeners_opened")
+    return True
