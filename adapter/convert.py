@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, replace
 
-from adapter.errors import NoMap, SuspectCharset, UnknownSender
+from adapter.errors import BrokenDocument, NoMap, SuspectCharset, UnknownSender
 from adapter.hl7v2 import grammar
 from adapter.hl7v2.encoding import SUSPECT
 from adapter.hl7v2.message import Message, Segment, escape
 from adapter.hl7v2.parse import header, parse
+from adapter.hl7v2.remarks import remarks
+from adapter.hl7v2.slim import Slim
 from adapter.mapper.catalog import Catalog
 from adapter.mapper.compiled import STANDARD
+from adapter.mapper.datatypes.ed import BROKEN
 from adapter.mapper.engine import Issue, Mapped, map_message
 from adapter.mapper.fixes import FIXES
 from adapter.mapper.ledger import Ledger
@@ -26,11 +29,11 @@ class Converted:
     site: str
 
 
-def convert(raw: bytes, *, catalog: Catalog, site: Site | None = None) -> Converted:
+def convert(raw: bytes | Slim, *, catalog: Catalog, site: Site | None = None) -> Converted:
     """Convert one message.
 
     Args:
-        raw: the bytes as they were received, without framing.
+        raw: the bytes as they were received, without framing; of a large message, without its documents.
         catalog: the mappings.
         site: whose dialect it is; by default the site that MSH-3 and MSH-4 name.
 
@@ -39,9 +42,10 @@ def convert(raw: bytes, *, catalog: Catalog, site: Site | None = None) -> Conver
         SuspectCharset: the bytes may be in another character set than the declared one.
         NoMap: no file of mappings/messages/ covers this event.
         NoIdentity: the message names no patient.
+        BrokenDocument: the base64 of a document is broken.
     """
     if site is None:
-        head = header(raw)
+        head = header(raw.raw if isinstance(raw, Slim) else raw)
         site = catalog.sites.find(head.sending_application, head.sending_facility)
         if site is None:
             raise UnknownSender("MSH-3 and MSH-4 match no site")
@@ -60,7 +64,14 @@ def convert(raw: bytes, *, catalog: Catalog, site: Site | None = None) -> Conver
     version = message.version or grammar.versions()[-1]
     plan = maps.plan(message_map, version, tuple([segment.name for segment in segments]))
     outcome = map_message(message, segments, plan, maps.compiled, ignored=maps.ignored)
-    return Converted(outcome.resources, outcome.issues, outcome.ledger, message_map.structure, site.code)
+    issues = (*_issues(message), *outcome.issues)
+    if broken := next((issue for issue in issues if issue.kind == BROKEN), None):
+        raise BrokenDocument(f"{broken.path}: {broken.code}, {broken.text}")
+    return Converted(outcome.resources, issues, outcome.ledger, message_map.structure, site.code)
+
+
+def _issues(message: Message) -> list[Issue]:
+    return [Issue(one.severity, one.code, str(one.at), one.text, "", one.kind) for one in remarks(message)]
 
 
 def _in_standard_delimiters(message: Message) -> tuple[Segment, ...]:

@@ -251,6 +251,13 @@ class SuspectCharset(Held):
     mender = "sending hospital, with the analyst"
 
 
+class BrokenDocument(Held):
+    """The base64 of a document cannot be read to its end (C25)."""
+
+    code = "H2F-3004"
+    mender = "sending hospital"
+
+
 class RequestError(AdapterError):
     """A FHIR request cannot be answered as asked."""
 

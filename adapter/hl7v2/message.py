@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from adapter.hl7v2.slim import Cut
+
 Component = tuple[str, ...]
 Repetition = tuple[Component, ...]
 Field = tuple[Repetition, ...]
@@ -23,7 +25,10 @@ _VERTICAL_SPACE = frozenset({"br", "ce"})
 
 
 class Delimiters(NamedTuple):
-    """The field separator and encoding characters of one message (MSH-1 and MSH-2); `truncation` from v2.7."""
+    r"""The field separator and encoding characters of one message (MSH-1 and MSH-2); `truncation` from v2.7.
+
+    `encoding` is the Python codec of the bytes that `\X..\` stands for.
+    """
 
     field: str
     component: str
@@ -31,6 +36,7 @@ class Delimiters(NamedTuple):
     escape: str
     subcomponent: str
     truncation: str | None
+    encoding: str = "utf-8"
 
 
 class Path(NamedTuple):
@@ -110,6 +116,7 @@ class Message:
     """A message as received: its segments, and what was decided to read it.
 
     `source` is the decoded text, `encoding` the name of the Python codec, `encoding_reason` why it was chosen.
+    `documents` were cut out of it before, `stripped` counts control characters that were left out of the segments.
     """
 
     segments: tuple[Segment, ...]
@@ -117,6 +124,8 @@ class Message:
     encoding: str
     encoding_reason: str
     source: str
+    documents: tuple[Cut, ...] = ()
+    stripped: int = 0
 
     def text(self, path: str) -> str:
         """One value: `PID-5.1`, or `OBX[3]-5` for the third OBX; empty where there is none."""
@@ -198,7 +207,7 @@ def split_field(raw: str, delimiters: Delimiters) -> Field:
 def _split(raw: str, delimiters: Delimiters) -> Field:
     if not raw:
         return ()
-    _, component, repetition, escape_, subcomponent, _ = delimiters
+    _, component, repetition, escape_, subcomponent, *_ = delimiters
     if escape_ in raw:
         return tuple(
             [
@@ -240,8 +249,8 @@ def _sequences(delimiters: Delimiters) -> tuple[re.Pattern[str], dict[str, str]]
 def unescape(text: str, delimiters: Delimiters) -> str:
     r"""Replace the escape sequences of one value; whatever is not one stays as it is (C18, C19).
 
-    `\.br\` and its like become line breaks and spaces, highlighting goes (C20). The bytes of `\X..\` are UTF-8,
-    else GB 18030; where they are neither, the sequence stays.
+    `\.br\` and its like become line breaks and spaces, highlighting goes (C20). The bytes of `\X..\` are characters
+    of the message's own character set; where they are not, the sequence stays.
     """
     if delimiters.escape not in text:
         return text
@@ -251,20 +260,30 @@ def unescape(text: str, delimiters: Delimiters) -> str:
         if (letter := match["letter"]) is not None:
             return letters[letter]
         if (digits := match["hex"]) is not None:
-            return _from_hex(digits, otherwise=match[0])
+            return _from_hex(digits, delimiters.encoding) or match[0]
         return _formatting(match["command"].lower(), match["count"])
 
     return pattern.sub(plain, text)
 
 
-def _from_hex(digits: str, *, otherwise: str) -> str:
-    data = bytes.fromhex(digits)
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return otherwise
+def odd_escape(text: str, delimiters: Delimiters) -> bool:
+    """Whether a raw text holds an escape sequence that stays as it is (C18, C19)."""
+    if delimiters.escape not in text:
+        return False
+    pattern, _ = _sequences(delimiters)
+
+    def unread(match: re.Match[str]) -> str:
+        digits = match["hex"]
+        return "" if digits is None or _from_hex(digits, delimiters.encoding) else match[0]
+
+    return delimiters.escape in pattern.sub(unread, text)
+
+
+def _from_hex(digits: str, encoding: str) -> str:
+    try:
+        return bytes.fromhex(digits).decode(encoding)
+    except UnicodeDecodeError:
+        return ""
 
 
 def _formatting(command: str, count: str) -> str:

@@ -8,9 +8,19 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from adapter.errors import Location, MalformedSegment, TooLarge
-from adapter.hl7v2.encoding import BYTE_ORDER_MARK, check_controls, decode
+from adapter.hl7v2.encoding import (
+    BYTE_ORDER_MARK,
+    STRICT,
+    Habits,
+    decode,
+    has_controls,
+    refuse_controls,
+    refuse_switching,
+    without_controls,
+)
 from adapter.hl7v2.header import NO_HEADER, Header, header
 from adapter.hl7v2.message import HEADERS, Delimiters, Message, Segment
+from adapter.hl7v2.slim import Slim
 
 __all__ = ["NO_HEADER", "Header", "byte_span", "header", "parse", "print_message", "print_segment"]
 
@@ -21,24 +31,40 @@ _NAME = re.compile(r"[A-Z][A-Z0-9]{2}")
 _UNBOUNDED_TYPES = frozenset({"ED", "FT", "RP", "TX"})
 
 
-def parse(raw: bytes, *, default_encoding: str | None = None, head: Header | None = None) -> Message:
+def parse(
+    raw: bytes | Slim, *, default_encoding: str | None = None, head: Header | None = None, habits: Habits = STRICT
+) -> Message:
     """Read one message, without framing.
 
     Args:
-        raw: its bytes; segments end with CR, LF or CRLF, a byte order mark is skipped (B44-B46, C8).
+        raw: its bytes, a large one without its documents; segments end with CR, LF or CRLF, a byte order mark is
+            skipped (B44-B46, C8).
         default_encoding: the site's character set, used when MSH-18 is empty.
         head: its MSH, where it has been read already.
+        habits: what else the site's bytes are known for.
 
     Raises:
         Refusal: a leaf of it that says why and where.
     """
-    head = head or header(raw)
-    decoded = decode(raw, declared=head.charset, default=default_encoding)
-    check_controls(decoded.text, raw)
-    segments = _segments(decoded.text, head.delimiters)
-    if len(decoded.text) > MAX_TEXT:
+    slim = raw if isinstance(raw, Slim) else Slim(raw)
+    head = head or header(slim.raw)
+    declared = "" if habits.ignores_declared and default_encoding else head.charset
+    decoded = decode(slim, declared=declared, default=default_encoding)
+    text, stripped = decoded.text, 0
+    if has_controls(slim):
+        if not habits.strips_controls:
+            refuse_controls(text, slim.documents)
+        text = without_controls(text, slim.documents)
+        stripped = len(decoded.text) - len(text)
+    delimiters = head.delimiters
+    if decoded.encoding != delimiters.encoding and f"{delimiters.escape}X" in text:
+        delimiters = delimiters._replace(encoding=decoded.encoding)
+    segments = _segments(text, delimiters)
+    if len(text) > MAX_TEXT:
         _check_texts(segments)
-    return Message(segments, head.delimiters, decoded.encoding, decoded.reason, decoded.text)
+    refuse_switching(text, segments[0].raw(18), segments[0].raw(20), delimiters)
+    source = decoded.text
+    return Message(segments, delimiters, decoded.encoding, decoded.reason, source, slim.documents, stripped)
 
 
 def _segments(text: str, delimiters: Delimiters) -> tuple[Segment, ...]:
@@ -141,7 +167,7 @@ def print_message(message: Message) -> bytes:
     parts: list[str] = []
     position = 0
     for line, end in _lines_with_ends(message.source):
-        if line.removeprefix(BYTE_ORDER_MARK).strip():
+        if without_controls(line.removeprefix(BYTE_ORDER_MARK)).strip():
             mark = BYTE_ORDER_MARK if line.startswith(BYTE_ORDER_MARK) else ""
             parts += [mark, (end or "\r").join(print_segment(one) for one in rewritten.get(position, ()))]
             position += 1
@@ -173,8 +199,18 @@ def byte_span(message: Message, position: int, field: int, repetition: int = 0) 
         repetition: of the field, from 1; 0 is the whole field.
 
     Returns:
-        Start and end, so that `raw[start:end]` is the raw text of the field; both the same where there is none.
+        Start and end, so that `raw[start:end]` is the raw text of the field; both the same where there is none. Where
+        documents were cut out, `raw` is still the message as received.
     """
+    start, end = _span(message, position, field, repetition)
+    if not message.documents:
+        return start, end
+    slim = Slim(b"", message.documents)
+    return slim.original(start), slim.original(end)
+
+
+def _span(message: Message, position: int, field: int, repetition: int) -> tuple[int, int]:
+    """The same in the bytes that were parsed."""
     line, start = _line_starts(message.source, message.encoding)[position]
     if line[:3] in HEADERS and field:
         if field == 1:
@@ -204,7 +240,7 @@ def _line_starts(source: str, encoding: str) -> tuple[tuple[str, int], ...]:
     for line, end in _lines_with_ends(source):
         text = line.removeprefix(BYTE_ORDER_MARK)
         mark = len(line) - len(text)
-        if text.strip():
+        if without_controls(text).strip():
             starts.append((text, offset + len(line[:mark].encode(encoding))))
         offset += len(line.encode(encoding)) + len(end)
     return tuple(starts)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from adapter.hl7v2.message import NULL, Delimiters, Field, Repetition, Segment, split_field
+from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, NULL, Delimiters, Field, Repetition, Segment, split_field
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import Doubt
 from adapter.mapper.rules import Path2, Rule, SegmentMap
@@ -106,7 +106,8 @@ def single(convert: Callable[[Repetition], Any], component: int, *, many: bool) 
         made = CLEARED_MADE if raw == NULL else _convert_field(split_field(raw, STANDARD), convert, component, many)
         if len(memo) >= MEMO_LIMIT:
             memo.clear()
-        memo[raw] = made
+        if len(raw) <= LONGEST_SPLIT_KEPT:
+            memo[raw] = made
         return made
 
     return Maker(make, memo)
@@ -139,7 +140,9 @@ def several(convert: Callable[..., Any], *, many: bool) -> Maker:
         value, doubt = _parted(convert(*[split_field(raw, STANDARD) if raw and raw != NULL else () for raw in raws]))
         if len(memo) >= MEMO_LIMIT:
             memo.clear()
-        memo[raws] = made = (_listed(value) if many else value, doubt)
+        made = (_listed(value) if many else value, doubt)
+        if len(raws[0]) <= LONGEST_SPLIT_KEPT:
+            memo[raws] = made
         return made
 
     return Maker(make, memo)

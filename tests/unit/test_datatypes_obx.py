@@ -139,7 +139,7 @@ def test_other_value_types(raw: str, kind: str, expected: dict[str, Any] | None)
 
 @pytest.mark.parametrize(
     ("kind", "doubt", "kept"),
-    [("", "missing-value-type", True), ("QQ", "unknown-value-type", True), ("ED", "not-converted", False)],
+    [("", "missing-value-type", True), ("QQ", "unknown-value-type", True), ("ED", "document-empty", False)],
 )
 def test_a_value_of_unknown_type_is_kept_as_text(kind: str, doubt: str, *, kept: bool) -> None:
     made = value("something", kind)

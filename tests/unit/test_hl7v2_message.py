@@ -90,7 +90,7 @@ def test_an_escaped_delimiter_is_data():
         ("\\H\\bold\\N\\", "bold"),
         ("\\.fi\\\\.in+4\\text", "text"),
         ("\\XE4BDA0\\", "你"),
-        ("\\XC4E3\\", "你"),
+        ("\\XC4E3\\", "\\XC4E3\\"),
         ("\\E\\.br\\E\\", "\\.br\\"),
     ],
 )

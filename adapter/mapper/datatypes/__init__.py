@@ -6,6 +6,7 @@ from adapter.mapper.datatypes import (
     cwe,
     cx,
     dtm,
+    ed,
     nm,
     nte,
     obx,
@@ -22,7 +23,7 @@ from adapter.mapper.datatypes import (
 from adapter.mapper.datatypes.converter import Bound, Converter
 from adapter.mapper.datatypes.doubt import Doubt
 
-FAMILIES = (st, nm, dtm, cx, xpn, xad, xtn, cwe, xcn, quantity, obx, reference_range, nte, references, trial)
+FAMILIES = (st, nm, dtm, cx, xpn, xad, xtn, cwe, xcn, quantity, obx, ed, reference_range, nte, references, trial)
 
 CONVERTERS: Mapping[str, Converter] = {
     converter.name: converter for family in FAMILIES for converter in family.CONVERTERS

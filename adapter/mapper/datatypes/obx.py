@@ -16,6 +16,7 @@ from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, p
 from adapter.mapper.datatypes.cwe import Concepts, codings_of
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.dtm import IMPOSSIBLE, bind_datetime
+from adapter.mapper.datatypes.ed import DOCUMENTS, MAY_BEGIN, MEDIA_TYPES, doubt, text_document
 from adapter.mapper.datatypes.nm import measured
 from adapter.mapper.datatypes.quantity import Scale, quantity, scale
 from adapter.mapper.datatypes.sn import structured
@@ -29,7 +30,6 @@ ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 TEXTS = frozenset({"ST", "TX", "FT", "ID", "IS"})
 CODED = frozenset({"CE", "CWE", "CNE", "CF"})
 MOMENTS = frozenset({"DT", "TS", "DTM"})
-DOCUMENTS = frozenset({"ED", "RP"})
 COMPOSITE = "AD AUI CK CN CP CQ CX DLN DR EI ERL HD JCC MA MO NA NR PN PPN SPS TN XAD XCN XON XPN XTN"
 OTHERS = frozenset(COMPOSITE.split(" "))
 """Types of HL7 table 0125 that have no form of their own here: they become text."""
@@ -38,7 +38,6 @@ NOT_NUMERIC = ("102", "is declared as a number and is none: kept as text", "not-
 SPELLING = ("102", "number is not written as HL7 says: read, and kept as sent", "number-spelling")
 NO_TYPE = ("101", "value without a value type (OBX-2): kept as text", "missing-value-type")
 UNKNOWN_TYPE = ("103", "value type is not in HL7 table 0125: kept as text", "unknown-value-type")
-NOT_HERE = Doubt(None, "102", "a document is no value of an Observation", "not-converted")
 
 
 def targets(concepts: Concepts, code: Field) -> list[str]:
@@ -63,7 +62,8 @@ def _bind_value(site: Site, _paths: tuple[str, ...]) -> Bound:
         if declared in MOMENTS or declared == "TM":
             return _moments(site) if declared in MOMENTS else _time
         if declared in DOCUMENTS:
-            return lambda _value: NOT_HERE
+            media_types = site.table(MEDIA_TYPES)
+            return lambda value: doubt(value, declared, media_types)
         return _texts(_doubt_of_type(declared))
 
     def obx_value(value: Field, kind: Field, unit: Field, code: Field) -> dict[str, Any] | Doubt | None:
@@ -104,7 +104,10 @@ def _number(text: str, by: Scale, *, strict: bool) -> Any:
 
 def _texts(doubt: tuple[str, str, str] | None) -> Reader:
     def text(value: Field) -> Any:
-        made = {"valueString": found} if (found := lines(value)) else None
+        found = lines(value)
+        if found[:1] in MAY_BEGIN and text_document(found):
+            return None
+        made = {"valueString": found} if found else None
         return Doubt(made, *doubt) if doubt and made else made
 
     return text
