@@ -49,7 +49,7 @@ def convert(raw: bytes | Slim, *, catalog: Catalog, site: Site | None = None) ->
         site = catalog.sites.find(head.sending_application, head.sending_facility)
         if site is None:
             raise UnknownSender("MSH-3 and MSH-4 match no site")
-    message = parse(raw, default_encoding=site.encoding)
+    message = parse(raw, default_encoding=site.encoding, habits=site.habits)
     if message.encoding_reason.endswith(SUSPECT):
         raise SuspectCharset(f"the bytes are valid {message.encoding}, and valid UTF-8 too")
     message_map = catalog.messages.get(f"{message.type}^{message.event}")

@@ -166,8 +166,7 @@ def refuse_controls(text: str, documents: Sequence[Cut]) -> None:
         ControlCharacter: names the character and the field.
     """
     for cut in documents:
-        mark = cut.document.mark
-        text = text.replace(mark, "0" * len(mark), 1)
+        text = text.replace(cut.mark, "0" * len(cut.mark), 1)
     offset = next(number for number, sign in enumerate(text) if sign < " " and sign not in "\t\n\r")
     raise ControlCharacter(f"control character {ord(text[offset]):02X} (hex)", at=locate(text, offset))
 
@@ -176,7 +175,7 @@ def without_controls(text: str, documents: Sequence[Cut] = ()) -> str:
     """The text without its control characters, where a site's are known to mean nothing (C13)."""
     parts: list[str] = []
     for cut in documents:
-        before, mark, text = text.partition(cut.document.mark)
+        before, mark, text = text.partition(cut.mark)
         parts += [before.translate(_WITHOUT_CONTROLS), mark]
     return "".join([*parts, text.translate(_WITHOUT_CONTROLS)])
 

@@ -111,12 +111,22 @@ HEADERS = frozenset({"MSH", "FHS", "BHS"})
 """Segments whose fields 1 and 2 are the delimiters themselves."""
 
 
+class Oddities(NamedTuple):
+    r"""What reading noticed: escape sequences other than `\S\`, and how many control characters it left out."""
+
+    escapes: bool = False
+    stripped: int = 0
+
+
+NOTHING_ODD = Oddities()
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """A message as received: its segments, and what was decided to read it.
 
     `source` is the decoded text, `encoding` the name of the Python codec, `encoding_reason` why it was chosen.
-    `documents` were cut out of it before, `stripped` counts control characters that were left out of the segments.
+    `documents` were cut out of it before.
     """
 
     segments: tuple[Segment, ...]
@@ -124,8 +134,8 @@ class Message:
     encoding: str
     encoding_reason: str
     source: str
+    oddities: Oddities = NOTHING_ODD
     documents: tuple[Cut, ...] = ()
-    stripped: int = 0
 
     def text(self, path: str) -> str:
         """One value: `PID-5.1`, or `OBX[3]-5` for the third OBX; empty where there is none."""

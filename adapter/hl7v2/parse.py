@@ -19,7 +19,7 @@ from adapter.hl7v2.encoding import (
     without_controls,
 )
 from adapter.hl7v2.header import NO_HEADER, Header, header
-from adapter.hl7v2.message import HEADERS, Delimiters, Message, Segment
+from adapter.hl7v2.message import HEADERS, Delimiters, Message, Oddities, Segment
 from adapter.hl7v2.slim import Slim
 
 __all__ = ["NO_HEADER", "Header", "byte_span", "header", "parse", "print_message", "print_segment"]
@@ -62,9 +62,17 @@ def parse(
     segments = _segments(text, delimiters)
     if len(text) > MAX_TEXT:
         _check_texts(segments)
-    refuse_switching(text, segments[0].raw(18), segments[0].raw(20), delimiters)
-    source = decoded.text
-    return Message(segments, delimiters, decoded.encoding, decoded.reason, source, slim.documents, stripped)
+    escapes = _has_rare_escapes(slim.raw, delimiters.escape.encode())
+    if escapes:
+        refuse_switching(text, segments[0].raw(18), segments[0].raw(20), delimiters)
+    oddities = Oddities(escapes, stripped)
+    return Message(segments, delimiters, decoded.encoding, decoded.reason, decoded.text, oddities, slim.documents)
+
+
+def _has_rare_escapes(raw: bytes, mark: bytes) -> bool:
+    r"""Whether there may be escape sequences other than `\S\`: one mark is in MSH-2, two are in each of those."""
+    marks = raw.count(mark)
+    return marks > 1 and marks != 1 + 2 * raw.count(b"%bS%b" % (mark, mark))
 
 
 def _segments(text: str, delimiters: Delimiters) -> tuple[Segment, ...]:

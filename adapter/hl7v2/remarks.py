@@ -37,22 +37,15 @@ def remarks(message: Message) -> tuple[Remark, ...]:
     if message.delimiters.repetition in head.raw(18):
         text = "several character sets are named: the first is read"
         found.append(Remark("information", "0", Location("MSH", field=18), text, "charset-repeated"))
-    if message.stripped:
+    if message.oddities.stripped:
         text = "control characters were left out"
         found.append(Remark("warning", "102", Location("MSH"), text, "controls-stripped"))
-    if _may_have_odd_escapes(message):
+    if message.oddities.escapes:
         found += [Remark("warning", "102", at, *_ODD_ESCAPE) for at in _odd_escapes(message)]
     return tuple(found)
 
 
 _ODD_ESCAPE = ("an escape sequence that is not understood is kept as sent", "escape-kept")
-
-
-def _may_have_odd_escapes(message: Message) -> bool:
-    r"""Quickly: one mark in MSH-2, and two for each `\S\` of a unit, is what nearly every message has."""
-    mark = message.delimiters.escape
-    marks = message.source.count(mark)
-    return marks > 1 and marks != 1 + 2 * message.source.count(f"{mark}S{mark}")
 
 
 def _odd_escapes(message: Message) -> Iterator[Location]:

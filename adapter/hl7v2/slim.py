@@ -2,16 +2,15 @@
 
 What is cut is decided here alone, and only where nothing else can be meant: component 5 of an OBX-5 that OBX-2 calls
 ED and ED-4 calls Base64, in a message with the usual delimiters. In its place stands a mark that begins and ends with
-a control character. A sender cannot write one: outside the marks that were set here it is refused (C13).
+a control character. A sender cannot write one: his own control character is made another, and refused as it is (C13).
 """
 
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha1, sha256
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from adapter.hl7v2.base64 import Base64
 
@@ -24,7 +23,8 @@ _BLOCK = LONG // 2
 _LONGEST_HEAD = 1_000_000
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _RUN = _BASE64 + b"\\.\n"  # with the line breaks that senders put between: \.br\, \X0D\, LF
-_MARKED = re.compile(f"{MARK}N([0-9]+)S([0-9a-f]{{64}})H([0-9a-f]{{40}})V([01]){MARK}")
+_MARKED = re.compile(f"{MARK}L([0-9]+)N([0-9]+)S([0-9a-f]{{64}})H([0-9a-f]{{40}})V([01]){MARK}")
+_SENDERS_MARK, _INSTEAD = MARK.encode(), b"\x19"
 
 
 class Bytes(Protocol):
@@ -56,11 +56,6 @@ class Document:
     sha1: str
     valid: bool
 
-    @property
-    def mark(self) -> str:
-        """What stands in its place."""
-        return f"{MARK}N{self.size}S{self.sha256}H{self.sha1}V{self.valid:d}{MARK}"
-
 
 @dataclass(frozen=True, slots=True)
 class Cut:
@@ -71,9 +66,14 @@ class Cut:
     length: int
     document: Document
 
+    @property
+    def mark(self) -> str:
+        """What stands in its place."""
+        known = self.document
+        return f"{MARK}L{self.length}N{known.size}S{known.sha256}H{known.sha1}V{known.valid:d}{MARK}"
 
-@dataclass(frozen=True)
-class Slim:
+
+class Slim(NamedTuple):
     """A message to be read: its bytes with marks for documents, and what was cut, in order."""
 
     raw: bytes
@@ -81,16 +81,12 @@ class Slim:
 
     def original(self, offset: int) -> int:
         """Where in the bytes as received something of `raw` stands; inside a mark: where its document begins."""
-        number = bisect_right(self._starts, offset) - 1
+        number = bisect_right(self.documents, offset, key=lambda cut: cut.at) - 1
         if number < 0:
             return offset
         cut = self.documents[number]
-        behind = offset - cut.at - len(cut.document.mark)
+        behind = offset - cut.at - len(cut.mark)
         return cut.start + cut.length + behind if behind >= 0 else cut.start
-
-    @cached_property
-    def _starts(self) -> list[int]:
-        return [cut.at for cut in self.documents]
 
 
 def slim(data: Bytes) -> Slim:
@@ -106,20 +102,29 @@ def slim(data: Bytes) -> Slim:
     parts: list[bytes] = []
     done = at = 0
     for start, end in _document_runs(data) if _usual(data) else ():
-        document = _measured(data, start, end)
-        parts += [data[done:start], document.mark.encode()]
-        at += start - done
-        cuts.append(Cut(at, start, end - start, document))
-        at += len(document.mark)
-        done = end
-    parts.append(data[done : len(data)])
+        cut = Cut(at + start - done, start, end - start, _measured(data, start, end))
+        parts += [data[done:start].replace(_SENDERS_MARK, _INSTEAD), cut.mark.encode()]
+        cuts.append(cut)
+        at, done = cut.at + len(cut.mark), end
+    parts.append(data[done : len(data)].replace(_SENDERS_MARK, _INSTEAD))
     return Slim(b"".join(parts), tuple(cuts))
+
+
+def stored(raw: bytes) -> Slim:
+    """What `slim` gave, from its bytes alone: only it writes marks."""
+    cuts: list[Cut] = []
+    shift = 0
+    for found in _MARKED.finditer(raw.decode("latin-1")):
+        length = int(found[1])
+        cuts.append(Cut(found.start(), found.start() + shift, length, _document(found)))
+        shift += length - len(found[0])
+    return Slim(raw, tuple(cuts))
 
 
 def marked(text: str) -> Document | None:
     """The document that a component stands for; None where the component is no mark, and nothing but a mark."""
     found = _MARKED.fullmatch(text)
-    return Document(int(found[1]), found[2], found[3], found[4] == "1") if found else None
+    return _document(found) if found else None
 
 
 def content(parts: Iterable[bytes], cut: Cut) -> Iterator[bytes]:
@@ -137,6 +142,10 @@ def content(parts: Iterable[bytes], cut: Cut) -> Iterator[bytes]:
             yield found
         if offset >= end:
             return
+
+
+def _document(found: re.Match[str]) -> Document:
+    return Document(int(found[2]), found[3], found[4], found[5] == "1")
 
 
 def _usual(data: Bytes) -> bool:

@@ -115,7 +115,7 @@ def _check(raw: bytes, catalog: Catalog, channel: Channel, reading: Reading) -> 
         raise UnknownSender("MSH-3 and MSH-4 name no site of mappings/sites")
     if not channel.takes(site.code):
         raise ForeignSender("this sender may not send over this connection")
-    message = reading.message = parse(raw, default_encoding=site.encoding, head=head)
+    message = reading.message = parse(raw, default_encoding=site.encoding, head=head, habits=site.habits)
     _check_type(reading, catalog)
     _require(head, 10, "the message control id")
     _check_processing(head, site)

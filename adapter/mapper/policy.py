@@ -31,6 +31,7 @@ class IntakePolicy:
         empty_control_id: `refuse` a message without MSH-10, or take it and know resends by their `hash`.
         version: stands in for an empty MSH-12.
         empty_frames: `ignore` a frame without content, or `refuse` it.
+        charset: `declared` reads MSH-18, `site` never does: the bytes are always in the site's own `encoding`.
         controls: `refuse` control characters, or `strip` them and flag the message.
         batch_answer: `batch` answers a batch with a batch, `each` with one frame for each message.
         ignored: events, `TYPE^EVENT`, that are kept and never converted.
@@ -46,6 +47,7 @@ class IntakePolicy:
     empty_control_id: str = "refuse"
     version: str = ""
     empty_frames: str = "ignore"
+    charset: str = "declared"
     controls: str = "refuse"
     batch_answer: str = "batch"
     ignored: frozenset[str] = frozenset()
@@ -67,6 +69,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "outage": ("silence", "207"),
     "empty_control_id": ("refuse", "hash"),
     "empty_frames": ("ignore", "refuse"),
+    "charset": ("declared", "site"),
     "controls": ("refuse", "strip"),
     "batch_answer": ("batch", "each"),
 }

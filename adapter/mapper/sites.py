@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from adapter.errors import MappingError
+from adapter.hl7v2.encoding import Habits
 from adapter.mapper.codes import CodeSystem, CodeTable, hl7_table, load_site_tables, load_systems, load_tables
 from adapter.mapper.identity import IdentifierTable, load_identifiers
 from adapter.mapper.policy import Calendar, IntakePolicy, load_calendar, load_policy
@@ -54,6 +55,11 @@ class Site:
     codes: Mapping[str, CodeTable]
     shared_codes: Mapping[str, CodeTable]
     units: Units
+
+    @property
+    def habits(self) -> Habits:
+        """What its bytes are known for."""
+        return Habits(self.intake.charset == "site", self.intake.controls == "strip")
 
     def table(self, name: str) -> CodeTable:
         """The table of this name: the shared rows, over them the site's own; empty where there is none."""

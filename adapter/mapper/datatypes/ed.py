@@ -165,7 +165,7 @@ def _bind_presented_form(site: Site, _paths: tuple[str, ...]) -> Bound:
         made: list[dict[str, Any]] = []
         for segment in segments:
             fields = segment.fields
-            if len(fields) > 5 and (fields[2][:2] in DOCUMENTS or fields[5][:1] in MAY_BEGIN):
+            if len(fields) > 5 and fields[2] != "NM" and (fields[2][:2] in DOCUMENTS or fields[5][:1] in MAY_BEGIN):
                 made += _attachments(segment, table)
         return made or None
 
