@@ -19,11 +19,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from adapter import doors, log
+from adapter.api import binary
 from adapter.api.hl7_over_http import PostHl7, endpoint
 from adapter.api.routes import create_app
 from adapter.convert import Converted, convert
 from adapter.crew import Crew
 from adapter.data import data_folder
+from adapter.documents import finder
 from adapter.errors import ConfigurationError
 from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
@@ -185,15 +187,7 @@ async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
     incidents.start()
     intake = Intake(catalog=stock.catalog, database=database, clock=now, incidents=incidents)
     plan = _plan(settings, stock.catalog)
-    token = settings.read_token.get_secret_value() if settings.read_token else None
-    app = create_app(
-        database=database,
-        index=stock.search_index,
-        profiles=stock.profiles,
-        post_hl7=_post_hl7(intake, HTTP, settings) if settings.listeners is None else None,
-        token=token,
-    )
-    server = _Server(app, settings.http)
+    server = _Server(_api(settings, stock, database, intake), settings.http)
     serving = asyncio.create_task(server.serve())
     await server.listening(serving)
     lines = [await _listen(intake, one, settings) for one in plan.listeners]
@@ -208,6 +202,18 @@ async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
     await intake.close()
     incidents.close()
     log.event("stopped", drained=sum(one.drained for one in stopped), cut=sum(one.cut for one in stopped))
+
+
+def _api(settings: Settings, stock: Stock, database: Database, intake: Intake) -> FastAPI:
+    app = create_app(
+        database=database,
+        index=stock.search_index,
+        profiles=stock.profiles,
+        post_hl7=_post_hl7(intake, HTTP, settings) if settings.listeners is None else None,
+        token=settings.read_token.get_secret_value() if settings.read_token else None,
+    )
+    binary.install(app, finder(database, stock.catalog))
+    return app
 
 
 def _plan(settings: Settings, catalog: Catalog) -> Plan:

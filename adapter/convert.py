@@ -11,7 +11,7 @@ from adapter.hl7v2.remarks import remarks
 from adapter.hl7v2.slim import Slim
 from adapter.mapper.catalog import Catalog
 from adapter.mapper.compiled import STANDARD
-from adapter.mapper.datatypes.ed import BROKEN
+from adapter.mapper.datatypes.ed import BROKEN, MEDIA_TYPES, documents
 from adapter.mapper.engine import Issue, Mapped, map_message
 from adapter.mapper.fixes import FIXES
 from adapter.mapper.ledger import Ledger
@@ -68,6 +68,18 @@ def convert(raw: bytes | Slim, *, catalog: Catalog, site: Site | None = None) ->
     if broken := next((issue for issue in issues if issue.kind == BROKEN), None):
         raise BrokenDocument(f"{broken.path}: {broken.code}, {broken.text}")
     return Converted(outcome.resources, issues, outcome.ledger, message_map.structure, site.code)
+
+
+def document(raw: bytes, sha256: str, *, site: Site) -> bytes | None:
+    """The document of a message that has this SHA-256 (hex); None where the message has none such.
+
+    Raises:
+        Refusal: the message cannot be read.
+    """
+    message = parse(raw, default_encoding=site.encoding, habits=site.habits)
+    table = site.table(MEDIA_TYPES)
+    found = (one for segment in message.all("OBX") for one in documents(segment, table))
+    return next((one.data for one in found if one.document.sha256 == sha256), None)
 
 
 def _issues(message: Message) -> list[Issue]:

@@ -308,6 +308,7 @@ _READERS: Mapping[str, Mapping[str, Callable[[Any, tzinfo], Sequence[Row]]]] = {
         "id": _plain_token,
         "string": _plain_token,
         "uri": _plain_token,
+        "url": _plain_token,
         "Coding": _coding,
         "CodeableConcept": _concept,
         "Identifier": _identifier,

@@ -3,7 +3,7 @@
 import re
 from binascii import Error, a2b_base64
 
-_BREAKS = re.compile(rb"\\(?:\.br|\.BR|X(?:0[AaDd])+)\\|[\r\n\t ]+")
+_BREAKS = re.compile(rb"\\(?i:\.br|X(?:0[ad])+)\\|[\r\n\t ]+")
 _SIGNS_OF_BREAKS = b"\\\r\n\t "
 _LONGEST_ESCAPE = 16
 
