@@ -1,6 +1,6 @@
 /* Between SQLite and the disk: writes down what it writes and syncs, and fails where a test wants it to.
  *
- * DISK_TRACE=FILE   every write, truncation, sync and removal of adapter.db and its WAL, in order (see disk.py)
+ * DISK_TRACE=FILE   every creation, write, truncation, sync and removal of adapter.db and its WAL, in order (see disk.py)
  * DISK_FAULTS=FILE  read at every call: "sync 5" makes syncs fail with EIO, "write 28" writes with ENOSPC
  */
 #define _GNU_SOURCE
@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,6 +77,18 @@ ssize_t pwrite64(int fd, const void *data, size_t length, off64_t offset) {
     ssize_t written = REAL(pwrite64)(fd, data, length, offset);
     if (written > 0) note('W', name, (uint64_t)offset, data, (uint32_t)written);
     return written;
+}
+
+int open64(const char *path, int flags, ...) {
+    va_list more;
+    va_start(more, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(more, mode_t) : 0;
+    va_end(more);
+    const char *name = flags & O_CREAT ? ours(path) : NULL;
+    int is_new = name && access(path, F_OK);
+    int fd = REAL(open64)(path, flags, mode);
+    if (is_new && fd >= 0) note('C', name, 0, "", 0);
+    return fd;
 }
 
 int ftruncate64(int fd, off64_t length) {

@@ -45,7 +45,7 @@ def environment(*, trace: Path | None = None, faults: Path | None = None) -> dic
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`W`rite, `T`runcate, `S`ync, sync of the folder (`D`), `U`nlink; or `A`cknowledged, told by the program."""
+    """`C`reate, `W`rite, `T`runcate, `U`nlink, `S`ync, sync of the folder (`D`); or `A`cknowledged, told by the program."""
 
     kind: str
     name: str
@@ -82,13 +82,12 @@ class Platter:
     def follow(self, record: Record) -> None:
         """Go on by one record."""
         match record.kind:
-            case "W" | "T" | "U":
+            case "C" | "W" | "T" | "U":
                 self.pending.append(record)
             case "S":
-                self._settle(lambda one: one.name == record.name and one.kind != "U")
+                self._settle(lambda one: one.name == record.name and one.kind in "WT")
             case "D":
-                self.linked |= {one.name for one in self.pending} | self.files.keys()
-                self._settle(lambda one: one.kind == "U")
+                self._settle(lambda one: one.kind in "CU")
             case _:
                 pass
 
@@ -97,7 +96,6 @@ class Platter:
         after = Platter({name: bytearray(content) for name, content in self.files.items()}, set(self.linked))
         for one in self._kept(fate, chance):
             after.apply(one)
-            after.linked.add(one.name)
         for name in after.files.keys() & after.linked:
             (folder / name).write_bytes(after.files[name])
 
@@ -105,6 +103,8 @@ class Platter:
         """Let one record reach the disk."""
         content = self.files.setdefault(record.name, bytearray())
         match record.kind:
+            case "C":
+                self.linked.add(record.name)
             case "W":
                 content.extend(bytes(max(0, record.offset - len(content))))
                 content[record.offset : record.offset + len(record.data)] = record.data
@@ -112,7 +112,6 @@ class Platter:
                 del content[record.offset :]
                 content.extend(bytes(record.offset - len(content)))
             case _:
-                del self.files[record.name]
                 self.linked.discard(record.name)
 
     def _settle(self, chosen: Callable[[Record], bool]) -> None:
