@@ -1,13 +1,13 @@
 """Numbered messages of a few synthetic patients, each of which makes a new version of what the one before said."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from tests.integration.intake_stand import header, message
 
 REPORTS = 2
 """Reports of one patient that are corrected again and again."""
 
-_BEGIN = datetime(2018, 1, 1, 8)
+_BEGIN = datetime(2018, 1, 1, 8, tzinfo=UTC)
 
 
 def numbered(number: int, *, patients: int) -> bytes:

@@ -239,8 +239,8 @@ def content(url: str) -> Content:
             states = {row[0]: row[1] for row in rows(connection, "SELECT state, count(*) FROM message GROUP BY state")}
             found = rows(
                 connection,
-                """SELECT resource_type, id, version, body FROM resource UNION ALL
-                SELECT r.resource_type, r.id, h.version, h.body FROM resource_history h JOIN resource r ON r.key = h.key""",
+                """SELECT resource_type, id, version, body FROM resource UNION ALL SELECT r.resource_type, r.id,
+                    h.version, h.body FROM resource_history AS h JOIN resource AS r ON r.key = h.key""",
             )
     finally:
         database.close()

@@ -1,11 +1,10 @@
-"""The program, started again and again: forked from a process that has everything loaded, or whole, as people start it."""
+"""The program, started again and again: forked from a process that has all loaded, or whole, as people start it."""
 
 import os
 import signal
 import subprocess
 import sys
 from multiprocessing import get_context
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Protocol
 
@@ -34,7 +33,7 @@ class Forked:
 
     def __init__(self, part: str, url: str, *, port: int = 0, failpoint: str = "", log: Path) -> None:
         """Begin: `part` is `all`, `intake` or `worker`."""
-        self._process: ForkServerProcess = _CONTEXT.Process(target=_live, args=(part, url, port, failpoint, str(log)))
+        self._process = _CONTEXT.Process(target=_live, args=(part, url, port, failpoint, str(log)))
         self._process.start()
 
     @property

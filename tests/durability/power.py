@@ -111,7 +111,8 @@ def main() -> None:
         seed=chosen.seed,
     )
     print(
-        f"SQLite {sqlite3.sqlite_version}, synchronous={chosen.synchronous}, {chosen.checkpoint} pages, seed {chosen.seed}"
+        f"SQLite {sqlite3.sqlite_version}, synchronous={chosen.synchronous}, "
+        f"checkpoint at {chosen.checkpoint} pages, seed {chosen.seed}"
     )
     for fate in FATES:
         these = [one for one in made if one.fate == fate]
