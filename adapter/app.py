@@ -100,8 +100,9 @@ def run(settings: Settings) -> None:
     database = open_database(settings.database)
     try:
         _define(database, stock)
-        with _workers(settings, stock, database):
-            asyncio.run(_serve(settings, stock, database))
+        incidents = Incidents(database, now)
+        with _workers(settings, stock, database, incidents):
+            asyncio.run(_serve(settings, stock, database, incidents))
         if database.broken:
             raise database.broken
     finally:
@@ -126,7 +127,7 @@ def _define(database: Database, stock: Stock) -> None:
 
 
 @contextlib.contextmanager
-def _workers(settings: Settings, stock: Stock, database: Database) -> Generator[None]:
+def _workers(settings: Settings, stock: Stock, database: Database, incidents: Incidents) -> Generator[None]:
     """Workers while the service runs: one thread on SQLite, which has one writer; processes on PostgreSQL."""
     if not settings.worker_processes:
         yield
@@ -148,7 +149,7 @@ def _workers(settings: Settings, stock: Stock, database: Database) -> Generator[
         return process
 
     names = [f"{socket.gethostname()}-{os.getpid()}-{number}" for number in range(settings.worker_processes)]
-    crew = Crew(names, start)
+    crew = Crew(names, start, incidents)
     try:
         yield
     finally:
@@ -177,13 +178,12 @@ def _worker(database: Database, stock: Stock, name: str) -> Worker:
     return Worker(database, name=name, convert=converted, rules=stock.rules, clock=now)
 
 
-async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
+async def _serve(settings: Settings, stock: Stock, database: Database, incidents: Incidents) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     database.on_break(lambda: loop.call_soon_threadsafe(stop.set))
-    incidents = Incidents(database, now)
     incidents.start()
     intake = Intake(catalog=stock.catalog, database=database, clock=now, incidents=incidents)
     plan = _plan(settings, stock.catalog)
@@ -193,7 +193,7 @@ async def _serve(settings: Settings, stock: Stock, database: Database) -> None:
     lines = [await _listen(intake, one, settings) for one in plan.listeners]
     threading.Thread(target=warm, args=(stock.catalog,), name="warm", daemon=True).start()
     log.event("listening", http=server.address)
-    minding = asyncio.create_task(doors.mind(lines, database))
+    minding = asyncio.create_task(doors.mind(lines, database, incidents))
     await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
     minding.cancel()
     stopped = await asyncio.gather(*(line.stop() for line in lines))

@@ -7,6 +7,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
 from adapter.log import event
+from adapter.store.incidents import Incidents
 
 PAUSE_SECONDS = 1.0
 """Between a death and the next life: a worker that cannot start must not keep a core busy."""
@@ -15,9 +16,9 @@ PAUSE_SECONDS = 1.0
 class Crew:
     """Keeps one process alive for each name."""
 
-    def __init__(self, names: Sequence[str], start: Callable[[str], SpawnProcess]) -> None:
-        """Start them, and a thread that looks after them."""
-        self._start = start
+    def __init__(self, names: Sequence[str], start: Callable[[str], SpawnProcess], incidents: Incidents) -> None:
+        """Start them, and a thread that looks after them and notes who died."""
+        self._start, self._incidents = start, incidents
         self._stopping = threading.Event()
         self._alive = {name: start(name) for name in names}
         self._thread = threading.Thread(target=self._look_after, name="crew", daemon=True)
@@ -41,4 +42,5 @@ class Crew:
             for name, process in self._alive.items():
                 if not process.is_alive():
                     event("worker_died", level=logging.ERROR, worker=name, exit_code=process.exitcode)
+                    self._incidents.note("worker_died", detail=f"exit code {process.exitcode}")
                     self._alive[name] = self._start(name)

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 from adapter import log
 from adapter.store.database import Database
+from adapter.store.incidents import Incidents
 from adapter.wire.listener import Listener
 
 PAUSE_SECONDS = 1.0
 GRACE_SECONDS = 1.0
 
 
-async def mind(listeners: Sequence[Listener], database: Database, *, pause: float = PAUSE_SECONDS) -> None:
+async def mind(
+    listeners: Sequence[Listener], database: Database, incidents: Incidents, *, pause: float = PAUSE_SECONDS
+) -> None:
     """Close and open the listeners with the storage, until cancelled. The API goes on reading."""
     addresses = [listener.address for listener in listeners]
     is_open = True
@@ -23,8 +26,10 @@ async def mind(listeners: Sequence[Listener], database: Database, *, pause: floa
             continue
         if accepting:
             is_open = await _open(listeners, addresses)
+            incidents.end("disk_full")
             continue
         is_open = False
+        incidents.note("disk_full")
         log.event("listeners_closed", level=logging.ERROR, reason="the disk is full or cannot be written")
         for listener in listeners:
             await listener.stop(grace=GRACE_SECONDS)

@@ -2,19 +2,23 @@
 
 import json
 import logging
+import os
+import select
 import sys
 from datetime import UTC, datetime
 from types import TracebackType
+from typing import TextIO
 
 Scalar = str | int | float | bool | None
 
 _LOGGER = logging.getLogger("adapter")
 _LONGEST = 200
+_LOST = {"name": _LOGGER.name, "msg": "log_lines_dropped", "levelno": logging.WARNING, "levelname": "WARNING"}
 
 
 def configure(level: str = "INFO") -> None:
     """Send this process's events from `level` upwards, and the warnings of its libraries, to stderr."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Stderr()
     handler.setFormatter(_JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -43,6 +47,54 @@ def _logged(key: str, value: object) -> object:
     if not isinstance(value, Scalar):
         raise TypeError(f"{key} is a {type(value).__name__}; only scalars are logged")
     return f"<{len(value)} characters>" if isinstance(value, str) and len(value) > _LONGEST else value
+
+
+def dropped() -> int:
+    """How many lines of this process could not be written (F31)."""
+    return sum(one.dropped for one in logging.getLogger().handlers if isinstance(one, _Stderr))
+
+
+class _Stderr(logging.Handler):
+    """Writes lines while they can be written: a full disk or a stuck reader must not hold a message up (F31)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropped = 0
+        self._told = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self._write(self.format(record)):
+            self.dropped += 1
+        elif self.dropped > self._told:
+            missing, self._told = self.dropped - self._told, self.dropped
+            lost = {"ids": {"count": missing}}
+            self._write(self.format(logging.makeLogRecord(_LOST | lost)))
+
+    def _write(self, line: str) -> bool:
+        number = _file(sys.stderr)
+        if number is None:
+            sys.stderr.write(line + "\n")
+            return True
+        try:
+            # Not through the stream: it would keep what could not be written, and try again and again.
+            return _has_room(number) and os.write(number, f"{line}\n".encode()) > 0
+        except OSError:
+            return False
+
+
+def _file(stream: TextIO) -> int | None:
+    """The file descriptor; None for a stream in memory."""
+    try:
+        return stream.fileno()
+    except OSError:
+        return None
+
+
+def _has_room(number: int) -> bool:
+    """Whether a line can be written at once: a pipe that is full would wait for its reader."""
+    poll = select.poll()
+    poll.register(number, select.POLLOUT)
+    return any(flags & select.POLLOUT for _, flags in poll.poll(0))
 
 
 class _JsonLines(logging.Formatter):

@@ -136,6 +136,7 @@ class Intake:
         except (StorageUnavailable, TimeoutError) as error:
             # Our own fault: no answer (F6 to F10).
             log.event("message_not_stored", level=logging.ERROR, failure=error, channel=record.channel)
+            self.incidents.note("storage_unavailable", detail=type(error).__name__)
             return Answer(None, "", close=True)
         _log_stored(record, stored)
         return Answer(stored.ack, "duplicate" if stored.repeated else state, stored.message_id)

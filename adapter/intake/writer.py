@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from adapter import failpoints, log
-from adapter.errors import StorageUnavailable
+from adapter.errors import StorageFull, StorageUnavailable
 from adapter.store import inbox, resent
 from adapter.store.database import Connection, Database, conflicted
 
@@ -85,6 +85,8 @@ class Writer:
         return self._commit(batch)
 
     def _commit(self, batch: Sequence[Record]) -> list[Stored]:
+        if not self._database.accepting:
+            raise StorageFull("the disk is full, or cannot be written")
         with self._database.write() as connection:
             inbox.record_event(connection, [one for one in batch if isinstance(one, inbox.Event)])
             messages = iter(_store_messages(connection, [one for one in batch if isinstance(one, inbox.NewMessage)]))

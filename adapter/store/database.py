@@ -90,6 +90,8 @@ class Database:
     def on_break(self, tell: Callable[[], object]) -> None:
         """Call `tell`, from any thread, when the storage has failed for good: the process must stop (F8)."""
         self._on_break = tell
+        if self.broken:
+            tell()
 
     @property
     def others_wait(self) -> bool:

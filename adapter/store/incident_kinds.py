@@ -25,4 +25,9 @@ class Kind:
 KINDS: Mapping[str, Kind] = {
     "foreign_sender": Kind("messages of a site that this listener is not for", SECURITY, DAY),
     "unknown_sender": Kind("messages of a sender that no site of mappings/ describes", ANALYST, DAY),
+    "disk_full": Kind("no room on the disk, or it cannot be written: the listeners are closed", ADMINISTRATOR),
+    "storage_unavailable": Kind(
+        "messages were not stored, and not acknowledged: senders send again", ADMINISTRATOR, 60
+    ),
+    "worker_died": Kind("a worker process ended by itself, and was started again", ADMINISTRATOR, HOUR),
 }
