@@ -8,12 +8,13 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
@@ -22,6 +23,7 @@ from adapter import doors, log
 from adapter.api import binary
 from adapter.api.hl7_over_http import PostHl7, endpoint
 from adapter.api.routes import create_app
+from adapter.control import Control
 from adapter.convert import Converted, convert
 from adapter.crew import Crew
 from adapter.data import data_folder
@@ -40,6 +42,7 @@ from adapter.store.incidents import Incidents
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
 from adapter.store.resources import ResourceWriter
+from adapter.tally import Work
 from adapter.trial.study import load_study
 from adapter.wire.listener import Limits
 from adapter.wire.listener import Listener as Line
@@ -50,6 +53,7 @@ DEFINED = "1970-01-01T00:00:00Z"
 
 SWITCH_SECONDS = 0.0005
 HTTP = Channel("http")
+_THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (how a program here reaches a server of all addresses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +105,9 @@ def run(settings: Settings) -> None:
     try:
         _define(database, stock)
         incidents = Incidents(database, now)
-        with _workers(settings, stock, database, incidents):
-            asyncio.run(_serve(settings, stock, database, incidents))
+        works = [Work() for _ in range(_worker_count(settings, database))]
+        with _workers(settings, stock, database, incidents, works):
+            asyncio.run(_serve(settings, stock, database, incidents, works))
         if database.broken:
             raise database.broken
     finally:
@@ -126,15 +131,22 @@ def _define(database: Database, stock: Stock) -> None:
         writer.flush()
 
 
+def _worker_count(settings: Settings, database: Database) -> int:
+    """One thread on SQLite, which has one writer; processes on PostgreSQL."""
+    return min(settings.worker_processes, 1) if database.dialect == "sqlite" else settings.worker_processes
+
+
 @contextlib.contextmanager
-def _workers(settings: Settings, stock: Stock, database: Database, incidents: Incidents) -> Generator[None]:
-    """Workers while the service runs: one thread on SQLite, which has one writer; processes on PostgreSQL."""
-    if not settings.worker_processes:
+def _workers(
+    settings: Settings, stock: Stock, database: Database, incidents: Incidents, works: Sequence[Work]
+) -> Generator[None]:
+    """Workers while the service runs, each with what it counts."""
+    if not works:
         yield
         return
     if database.dialect == "sqlite":
         stop = threading.Event()
-        thread = threading.Thread(target=_worker(database, stock, "worker").run, args=(stop,), name="worker")
+        thread = threading.Thread(target=_worker(database, stock, "worker", works[0]).run, args=(stop,), name="worker")
         thread.start()
         try:
             yield
@@ -143,20 +155,21 @@ def _workers(settings: Settings, stock: Stock, database: Database, incidents: In
             thread.join()
         return
 
+    cells = {f"{socket.gethostname()}-{os.getpid()}-{number}": work.cells for number, work in enumerate(works)}
+
     def start(name: str) -> SpawnProcess:
-        process = get_context("spawn").Process(target=_work, args=(settings, name), daemon=True)
+        process = get_context("spawn").Process(target=_work, args=(settings, name, cells[name]), daemon=True)
         process.start()
         return process
 
-    names = [f"{socket.gethostname()}-{os.getpid()}-{number}" for number in range(settings.worker_processes)]
-    crew = Crew(names, start, incidents)
+    crew = Crew(list(cells), start, incidents)
     try:
         yield
     finally:
         crew.stop()
 
 
-def _work(settings: Settings, name: str) -> None:
+def _work(settings: Settings, name: str, cells: Any) -> None:
     """A worker process."""
     log.configure(settings.log_level)
     stop = threading.Event()
@@ -166,35 +179,50 @@ def _work(settings: Settings, name: str) -> None:
     _settle()
     database = open_database(settings.database)
     try:
-        _worker(database, stock, name).run(stop)
+        _worker(database, stock, name, Work(cells)).run(stop)
     finally:
         database.close()
 
 
-def _worker(database: Database, stock: Stock, name: str) -> Worker:
+def _worker(database: Database, stock: Stock, name: str, work: Work) -> Worker:
     def converted(claimed: Claimed) -> Converted:
         return convert(claimed.raw, catalog=stock.catalog, site=stock.catalog.sites[claimed.site])
 
-    return Worker(database, name=name, convert=converted, rules=stock.rules, clock=now)
+    worker = Worker(database, name=name, convert=converted, rules=stock.rules, clock=now)
+    worker.work = work
+    return worker
 
 
-async def _serve(settings: Settings, stock: Stock, database: Database, incidents: Incidents) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+def _stop(database: Database) -> asyncio.Event:
+    """What ends the service: a signal, or a storage that failed for good."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     database.on_break(lambda: loop.call_soon_threadsafe(stop.set))
+    return stop
+
+
+async def _serve(
+    settings: Settings, stock: Stock, database: Database, incidents: Incidents, works: Sequence[Work]
+) -> None:
+    stop = _stop(database)
     incidents.start()
     intake = Intake(catalog=stock.catalog, database=database, clock=now, incidents=incidents)
+    control = Control(settings, database, stock.catalog, now, works)
+    intake.tally = control.tally
     plan = _plan(settings, stock.catalog)
-    server = _Server(_api(settings, stock, database, intake), settings.http)
+    lines: list[Line] = []
+    app = _api(settings, stock, database, intake)
+    control.serve_on(app, lambda: _connections(plan, lines))
+    server = _Server(app, settings.http)
     serving = asyncio.create_task(server.serve())
     await server.listening(serving)
-    lines = [await _listen(intake, one, settings) for one in plan.listeners]
+    lines += [await _listen(intake, one, settings) for one in plan.listeners]
     threading.Thread(target=warm, args=(stock.catalog,), name="warm", daemon=True).start()
     log.event("listening", http=server.address)
     minding = asyncio.create_task(doors.mind(lines, database, incidents))
-    await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+    with control.watching(server.local, incidents):
+        await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
     minding.cancel()
     stopped = await asyncio.gather(*(line.stop() for line in lines))
     server.should_exit = True
@@ -214,6 +242,10 @@ def _api(settings: Settings, stock: Stock, database: Database, intake: Intake) -
     )
     binary.install(app, finder(database, stock.catalog))
     return app
+
+
+def _connections(plan: Plan, lines: Sequence[Line]) -> dict[str, int]:
+    return {wanted.channel.name: len(line.connections) for wanted, line in zip(plan.listeners, lines, strict=False)}
 
 
 def _plan(settings: Settings, catalog: Catalog) -> Plan:
@@ -266,6 +298,12 @@ class _Server(uvicorn.Server):
             if serving.done():
                 raise ConfigurationError(f"http cannot listen on {self._wanted}")
             await asyncio.sleep(0.01)
+
+    @property
+    def local(self) -> str:
+        """Where a program of this machine reaches it."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{Address(_THIS_MACHINE.get(str(host), str(host)), int(port))}"
 
     @property
     def address(self) -> str:

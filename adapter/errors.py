@@ -2,6 +2,7 @@
 
     AdapterError
     ├── ConfigurationError            the start is refused
+    │   ├── DatabaseInUse             … another process has the database
     │   └── MappingError              … with file and line
     ├── StorageUnavailable            our own transient fault: no acknowledgement
     │   ├── StorageFull               … no room: intake closes its doors until there is
@@ -36,6 +37,12 @@ class ConfigurationError(AdapterError):
     """The program cannot start with what it was given."""
 
     code = "H2F-1000"
+
+
+class DatabaseInUse(ConfigurationError):
+    """Another process has the database: the running program, as a rule (F13)."""
+
+    code = "H2F-1002"
 
 
 class MappingError(ConfigurationError):

@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     http: Listen = Address("127.0.0.1", 8080)
     listeners: Path | None = None
     read_token: SecretStr | None = None
+    operator_token: SecretStr | None = None
     max_message_bytes: PositiveInt = 64 * 1024 * 1024
     max_connections: PositiveInt = 256
     stall_seconds: PositiveFloat = 30.0

@@ -28,6 +28,7 @@ from adapter.store.lanes import Claimed, Finished
 from adapter.store.members import Study
 from adapter.store.merge import MergeRule
 from adapter.store.resources import ResourceWriter
+from adapter.tally import Work
 from adapter.trial.study import StudyRules, subject_number, tie
 
 ATTEMPTS = 5
@@ -101,6 +102,7 @@ class Worker:
         self._database, self._name, self._convert, self._rules, self._clock = database, name, convert, rules, clock
         self._study = Study(partial(subject_number, study=rules.study), partial(tie, study=rules.study))
         self._batch, self._failed = _FIRST, False
+        self.work = Work()
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; a storage that fails is tried again after a pause."""
@@ -222,7 +224,9 @@ class Worker:
             waiting = self._database.others_wait
             failpoints.reach("before_write")
         failpoints.reach("after_write")
-        self._adapt((time.monotonic() - started) / max(1, len(done)), _SHARED_SECONDS if waiting else _ALONE_SECONDS)
+        seconds = time.monotonic() - started
+        self.work.batch(seconds, [one.finished.state for one in done])
+        self._adapt(seconds / max(1, len(done)), _SHARED_SECONDS if waiting else _ALONE_SECONDS)
 
     def _adapt(self, each: float, seconds: float) -> None:
         """Take as many messages next time as fit into one transaction; many more only little by little."""

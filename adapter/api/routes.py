@@ -4,12 +4,16 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from adapter.api import capability, failures, health, read, search, status
+from adapter.api import capability, failures, health, metrics, read, search, status
+from adapter.api import operator as operate
 from adapter.api.access_log import AccessLog
 from adapter.api.exchange import Serving, guarded, open_to_all
 from adapter.api.hl7_over_http import PostHl7
+from adapter.api.metrics import Observed
+from adapter.api.operator import Operator
 from adapter.fhir.search_params import SearchIndex
 from adapter.store.database import Database
+from adapter.store.repair import RELEASE, REQUEUE
 
 # HEAD comes with GET.
 _READ = ["GET"]
@@ -48,6 +52,22 @@ def create_app(
     failures.install(app)
     app.add_middleware(AccessLog, types=frozenset(index.parameters))
     return app
+
+
+def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
+    """Serve `/operator` and `/metrics` too."""
+    app.add_route("/metrics", metrics.endpoint(observed), methods=_READ)
+    one = "/operator/messages/{number}"
+    for path, handler in (
+        ("/operator/messages", operate.list_messages),
+        (one, operate.one_message),
+        (f"{one}/raw", operate.raw_message),
+        ("/operator/incidents", operate.list_incidents),
+        ("/operator/figures", operate.figures),
+    ):
+        app.add_route(path, operate.endpoint(operator, handler), methods=_READ)
+    for kind in (REQUEUE, RELEASE):
+        app.add_route(f"/operator/{kind}", operate.endpoint(operator, operate.repair(kind)), methods=["POST"])
 
 
 def _add_fhir(app: FastAPI) -> None:

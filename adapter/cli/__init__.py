@@ -13,6 +13,13 @@ COMMANDS = {
     "convert": "convert_files",
     "send": "send",
     "messages": "messages",
+    "message": "message",
+    "incidents": "incidents",
+    "requeue": "requeue",
+    "release": "release",
+    "doctor": "doctor",
+    "backup": "backup",
+    "restore": "restore",
     "check": "check",
     "demo": "demo",
 }

@@ -15,6 +15,7 @@ from adapter.fhir.outcome import outcome
 from adapter.hl7v2.parse import header
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.sites import Site
+from adapter.operate.explain import account
 
 
 def convert_files(
@@ -81,27 +82,4 @@ def _site(catalog: Catalog, code: str) -> Site:
 
 
 def _with_ledger(converted: Converted) -> dict[str, Any]:
-    return {
-        "bundle": bundle(converted),
-        "issues": [
-            {
-                "severity": issue.severity,
-                "code": issue.code,
-                "path": issue.path,
-                "text": issue.text,
-                "rule": issue.rule,
-            }
-            for issue in converted.issues
-        ],
-        "unmapped": [{"path": one.path, "segment": one.position + 1} for one in converted.ledger.unmapped()],
-        "lineage": [
-            {
-                "resource": one.resource,
-                "element": one.element,
-                "path": one.path,
-                "rule": one.rule,
-                "bytes": list(one.span),
-            }
-            for one in converted.ledger.lineage()
-        ],
-    }
+    return {"bundle": bundle(converted), **account(converted)}

@@ -1,16 +1,19 @@
 """`adapter messages`: what came in, where it is, and who mends what is not well."""
 
-from pathlib import Path
-from typing import Annotated
+import sys
+from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from adapter.cli.terminal import OUT
+from adapter.cli import repairing as options
+from adapter.cli.terminal import OUT, shown
+from adapter.fhir import json
+from adapter.operate import messages as operate
+from adapter.operate.asked import asked_for
 from adapter.settings import load_settings
 from adapter.store import figures, inbox
-from adapter.store.database import look_into
+from adapter.store.database import Connection, look_into
 
 EVENTS_SHOWN = 5
 DOUBTS_SHOWN = 10
@@ -26,39 +29,71 @@ EVENTS = {
 
 
 def messages(
-    data: Annotated[Path | None, typer.Option(help="The data folder (ADAPTER_DATA).")] = None,
-    database_url: Annotated[str | None, typer.Option(help="The database (ADAPTER_DATABASE_URL).")] = None,
-    site: Annotated[str, typer.Option(help="Only this hospital.")] = "",
-    state: Annotated[
-        str, typer.Option(help="Only this state: received, mapped, unmapped, ignored, held, rejected.")
-    ] = "",
-    before: Annotated[int | None, typer.Option(help="Only messages before this number, for the next page.")] = None,
+    data: options.Data = None,
+    database_url: options.Url = None,
+    site: options.SiteName = "",
+    state: options.StateName = "",
+    message_type: options.TypeName = "",
+    since: options.Since = "",
+    until: options.Until = "",
+    control_id: options.ControlId = "",
+    cause: options.Cause = "",
+    flag: options.Flag = "",
+    lane: options.Lane = "",
+    before: Annotated[int | None, typer.Option(help="The last number of the page before, for the next one.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="Lines.")] = 20,
+    *,
+    as_json: options.AsJson = False,
 ) -> None:
-    """Show the messages by state, what was doubtful, and the newest messages with cause and who mends it.
+    """Show the newest messages with cause and who mends it; without a filter also counts, events and doubts.
 
-    Works beside a running `adapter serve`. Contents are not shown.
+    Works beside a running `adapter serve`. Contents are not shown: `adapter message NUMBER`. With --json one object a
+    line.
 
-    [dim]adapter messages --data adapter-data --state rejected[/]
+    [dim]adapter messages --data adapter-data --state held --type ORU^R01 --since 2026-03-01T08:00[/]
     """
+    said = {"site": site, "state": state, "type": message_type, "since": since, "until": until}
+    said |= {"control_id": control_id, "cause": cause, "flag": flag, "lane": lane}
+    asked = asked_for({name: text for name, text in said.items() if text})
     settings = load_settings(data=data, database_url=database_url)
-    filters = {name: value for name, value in (("site", site), ("state", state)) if value}
     database = look_into(settings.database)
     try:
         with database.read() as connection:
-            counted = figures.messages(connection)
-            listed = inbox.listing(connection, filters, before=before, limit=limit)
-            events = inbox.events(connection, limit=EVENTS_SHOWN)
-            doubts = figures.findings(connection, unread=False, limit=DOUBTS_SHOWN)
+            if asked.is_empty and before is None and not as_json:
+                _summary(connection)
+            listed = operate.page(connection, asked, before=before, limit=limit)
     finally:
         database.close()
-    _counts(counted)
-    _events(events)
-    _doubts(doubts)
+    if as_json:
+        sys.stdout.buffer.write(b"".join(json.dumps(one) + b"\n" for one in listed))
+        return
     for one in listed:
-        _line(one)
+        line(one)
     if len(listed) == limit:
-        OUT.print(f"further lines: --before {listed[-1].id}")
+        OUT.print(f"further lines: --before {listed[-1]['id']}")
+
+
+def line(one: dict[str, Any]) -> None:
+    """Print one message of a list."""
+    received = one["received_at"].replace("T", " ").partition(".")[0].partition("+")[0]
+    answer = f"answered {one['ack_code']}" if one["ack_code"] else "not answered"
+    flags = f"  [{' '.join(one['flags'])}]" if one.get("flags") else ""
+    OUT.print(
+        f"{one['id']:>7}  {received}+00:00  {one['site']}  {shown(one['type'])}  {shown(one['control_id'])}"
+        f"  [bold]{one['state']}[/]  {answer}{shown(flags)}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if one["cause"]:
+        OUT.print(
+            f"         {one['cause_code']} {one['cause']}\n         to be mended by: {one['mender']}", markup=False
+        )
+
+
+def _summary(connection: Connection) -> None:
+    _counts(figures.messages(connection))
+    _events(inbox.events(connection, limit=EVENTS_SHOWN))
+    _doubts(figures.findings(connection, unread=False, limit=DOUBTS_SHOWN))
 
 
 def _events(events: list[inbox.Event]) -> None:
@@ -77,25 +112,6 @@ def _doubts(doubts: list[figures.Finding]) -> None:
         mender = ANALYST if one.kind.startswith(("unmapped", "unknown")) else HOSPITAL
         table.add_row(one.site, one.structure, one.path, str(one.count), one.text, mender)
     OUT.print(table)
-
-
-def _line(one: inbox.Listed) -> None:
-    received = one.received_at.isoformat(sep=" ", timespec="seconds")
-    answer = f"answered {one.ack_code}" if one.ack_code else "not answered"
-    kind = f"{one.message_type}^{one.event}"
-    OUT.print(
-        f"{one.id:>7}  {received}  {one.site}  {_shown(kind)}  {_shown(one.control_id)}"
-        f"  [bold]{one.state}[/]  {answer}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    if one.cause:
-        OUT.print(f"         {one.cause_code} {one.cause}\n         to be mended by: {one.mender}", markup=False)
-
-
-def _shown(text: str) -> str:
-    """What a sender wrote, as it is: no markup, and nothing that a terminal would obey."""
-    return escape("".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text))
 
 
 def _counts(counted: list[inbox.Count]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adapter.errors import ConfigurationError
@@ -12,6 +13,11 @@ from adapter.hl7v2 import batch
 
 OUT = Console()
 ERR = Console(stderr=True)
+
+
+def shown(text: str) -> str:
+    """What a sender wrote, as it is: no markup, and nothing that a terminal would obey."""
+    return escape("".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text))
 
 
 def progress() -> Progress:

@@ -34,7 +34,14 @@ class _Line:
         self._recording: set[asyncio.Task[None]] = set()
 
     async def handle(self, payload: bytes | Oversize, peer: Peer) -> Reply:
-        origin = self._origin(peer)
+        origin, tally, channel = self._origin(peer), self._intake.tally, self._channel.name
+        began = tally.begin(channel)
+        try:
+            return await self._answer(payload, origin)
+        finally:
+            tally.end(channel, began)
+
+    async def _answer(self, payload: bytes | Oversize, origin: Origin) -> Reply:
         if isinstance(payload, Oversize):
             answer = await self._intake.receive_oversize(payload, origin=origin)
         else:
@@ -42,6 +49,7 @@ class _Line:
         return Close(answer.ack) if answer.close else answer.ack
 
     def notify(self, notice: Notice, peer: Peer) -> None:
+        self._intake.tally.notices[self._channel.name, type(notice).__name__.lower()] += 1
         match notice:
             case Noise(data) if not notice.blank:
                 self._record("noise", data, peer, reason="bytes between frames")

@@ -17,6 +17,7 @@ from adapter.mapper.catalog import Catalog
 from adapter.store import inbox
 from adapter.store.database import Database
 from adapter.store.incidents import Incidents
+from adapter.tally import Tally
 from adapter.wire.mllp import Oversize
 
 BUDGET_SECONDS = 3.0
@@ -75,6 +76,7 @@ class Intake:
         """
         self._catalog, self._clock, self._instance = catalog, clock, instance
         self.incidents = incidents
+        self.tally = Tally()
         self._writer = Writer(database)
         self._last_id = 0
 
@@ -139,6 +141,7 @@ class Intake:
             self.incidents.note("storage_unavailable", detail=type(error).__name__)
             return Answer(None, "", close=True)
         _log_stored(record, stored)
+        _count(self.tally, record, stored)
         return Answer(stored.ack, "duplicate" if stored.repeated else state, stored.message_id)
 
     def _message(self, raw: bytes, reading: Reading, arrival: _Arrival, *, mark: bytes) -> inbox.NewMessage:
@@ -190,6 +193,16 @@ def _log_stored(record: Record, stored: Stored) -> None:
         name, level = _outcome(record, stored)
         place = {"site": record.site, "channel": record.channel, "cause": record.cause_code}
         log.event(name, level=level, failure=None, message_id=stored.message_id, **place)
+
+
+def _count(tally: Tally, record: Record, stored: Stored) -> None:
+    if not isinstance(record, inbox.NewMessage):
+        return
+    if stored.repeated:
+        tally.resends[record.site, record.channel] += 1
+        return
+    kind = tally.label(f"{record.message_type}^{record.event}")
+    tally.stored((record.site, record.channel, kind, record.state, record.ack_code))
 
 
 def _outcome(record: inbox.NewMessage, stored: Stored) -> tuple[str, int]:

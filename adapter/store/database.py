@@ -173,7 +173,8 @@ def open_database(url: str) -> Database:
         url: `sqlite:///FOLDER/adapter.db` or `postgresql+psycopg://USER:PASSWORD@HOST/NAME`.
 
     Raises:
-        ConfigurationError: another URL, or another process has this SQLite file open (F13).
+        ConfigurationError: another URL.
+        DatabaseInUse: another process has this SQLite file open (F13).
         StorageUnavailable: the database cannot be opened.
     """
     parsed = _parsed(url)
@@ -184,6 +185,12 @@ def open_database(url: str) -> Database:
             return _open_postgresql(parsed.set(drivername="postgresql+psycopg"))
         case _:
             raise ConfigurationError("the database is sqlite:///FOLDER/adapter.db or postgresql+psycopg://…")
+
+
+def sqlite_file_of(url: str) -> Path | None:
+    """The file of an SQLite database; None for PostgreSQL."""
+    parsed = _parsed(url)
+    return Path(parsed.database or "") if parsed.get_backend_name() == "sqlite" else None
 
 
 def look_into(url: str) -> Database:

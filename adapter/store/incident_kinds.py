@@ -24,6 +24,12 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "foreign_sender": Kind("messages of a site that this listener is not for", SECURITY, DAY),
+    "idle": Kind("a hospital is silent in its working time", HOSPITAL),
+    "backlog": Kind("messages wait for more than five minutes to be converted", ADMINISTRATOR),
+    "held": Kind("messages wait for a person; those of their patients wait behind them", ANALYST),
+    "workers_stopped": Kind("no worker takes the messages", ADMINISTRATOR),
+    "disk_low": Kind("the disk is almost full, or soon will be", ADMINISTRATOR),
+    "wal_large": Kind("a long reader keeps the write-ahead log from beginning anew", ADMINISTRATOR),
     "unknown_sender": Kind("messages of a sender that no site of mappings/ describes", ANALYST, DAY),
     "disk_full": Kind("no room on the disk, or it cannot be written: the listeners are closed", ADMINISTRATOR),
     "storage_unavailable": Kind(

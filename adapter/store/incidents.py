@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection
 
@@ -98,10 +98,11 @@ class Incidents:
             known = self._noted.get(subject) or _Noted(now, now, 0, "")
             self._noted[subject] = replace(known, last=now, over=True)
 
-    def start(self) -> None:
+    def start(self) -> Self:
         """Write in a thread until `close`."""
         self._thread = threading.Thread(target=self._run, name="incidents", daemon=True)
         self._thread.start()
+        return self
 
     def close(self) -> None:
         """Write what is left."""

@@ -16,7 +16,7 @@ from typing import Any, TextIO
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
 
-from adapter.errors import ConfigurationError
+from adapter.errors import DatabaseInUse
 
 LOCK_SECONDS = 3.0
 _COMMON = (f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000:.0f}", "PRAGMA temp_store = MEMORY")
@@ -66,7 +66,7 @@ def only_process(file: Path) -> Generator[None]:
     """Hold the lock beside the file, which names its holder.
 
     Raises:
-        ConfigurationError: another process holds it (F13).
+        DatabaseInUse: another process holds it (F13).
         OSError: the folder cannot be written (F9).
     """
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def _lock(lock: TextIO, file: Path) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        raise ConfigurationError(f"{file} is in use: held by {lock.read().strip() or 'another process'}") from None
+        raise DatabaseInUse(f"{file} is in use: held by {lock.read().strip() or 'another process'}") from None
     lock.truncate(0)
     lock.write(f"pid {os.getpid()} since {datetime.now(UTC).isoformat(timespec='seconds')}\n")
     lock.flush()

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from adapter import errors
+from adapter.cli import COMMANDS
 from adapter.settings import Settings, variable
+from adapter.store.incident_kinds import KINDS
 from tests.house.project import PROJECT, code_spans, project_files, sections, table_rows
 
 DOCUMENTS = [path for path in (PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))) if path.exists()]
@@ -41,6 +43,20 @@ def test_every_way_to_fail_has_its_true_row_in_states(leaf: type[errors.AdapterE
 def test_states_explains_no_code_that_does_not_exist() -> None:
     told = set(re.findall(r"H2F-\d{4}", (PROJECT / "docs/states.md").read_text()))
     assert told - {kind.code for kind in ERRORS} == set()
+
+
+def test_operating_tells_every_kind_of_incident_truly() -> None:
+    table = sections(PROJECT / "docs/operating.md")["Alarms"]
+    told = {
+        tuple(cell.strip() for cell in line.split("|")[1:-1]) for line in table.splitlines() if line.startswith("| `")
+    }
+    assert told == {(f"`{name}`", kind.text, kind.mender) for name, kind in KINDS.items()}
+
+
+def test_operating_names_every_command_that_operators_have() -> None:
+    text = (PROJECT / "docs/operating.md").read_text()
+    operators = COMMANDS.keys() - {"serve", "convert", "send", "check", "demo"}
+    assert [name for name in operators if f"adapter {name}" not in text] == []
 
 
 def test_every_setting_has_its_heading_and_no_heading_is_left_over() -> None:

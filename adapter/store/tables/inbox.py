@@ -37,9 +37,33 @@ class Message(Table, table=True):
             sqlite_where=text("lease_owner IS NOT NULL"),
             postgresql_where=text("lease_owner IS NOT NULL"),
         ),
-        Index("ix_message_state", "site", "state", "message_type", "event"),
-        Index("ix_message_received", "site", "received_at"),
+        # What is browsed is one range of this for each group, newest first (browse.py).
+        Index("ix_message_state", "site", "state", "message_type", "event", "received_at"),
+        Index(
+            "ix_message_cause",
+            *("cause_code", "received_at"),
+            sqlite_where=text("cause_code <> ''"),
+            postgresql_where=text("cause_code <> ''"),
+        ),
+        Index(
+            "ix_message_flags",
+            *("flags", "received_at"),
+            sqlite_where=text("flags <> ''"),
+            postgresql_where=text("flags <> ''"),
+        ),
         Index("ix_message_content", "content"),
+        Index(
+            "ix_message_resend",
+            "resend_of",
+            sqlite_where=text("resend_of IS NOT NULL"),
+            postgresql_where=text("resend_of IS NOT NULL"),
+        ),
+        Index(
+            "ix_message_batch",
+            "batch_id",
+            sqlite_where=text("batch_id IS NOT NULL"),
+            postgresql_where=text("batch_id IS NOT NULL"),
+        ),
         # An id is never given twice, even after the newest row was removed (F27).
         {"sqlite_autoincrement": True},
     )

@@ -30,6 +30,7 @@ class Resource(Table, table=True):
         ),
         Index("ix_resource_patient", "patient_id", "resource_type"),
         Index("ix_resource_updated", "resource_type", "last_updated", "key"),
+        Index("ix_resource_message", "message_id"),
     )
 
     key: int = Field(sa_type=KEY, primary_key=True)
@@ -50,6 +51,7 @@ class ResourceHistory(Table, table=True):
     """The older versions."""
 
     __tablename__: ClassVar[Any] = "resource_history"
+    __table_args__: ClassVar[Any] = (Index("ix_resource_history_message", "message_id"),)
 
     key: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
     version: int = Field(primary_key=True)

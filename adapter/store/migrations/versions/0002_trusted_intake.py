@@ -19,7 +19,7 @@ _NEW = (
 
 def upgrade() -> None:
     _widen_message()
-    op.create_index("ix_message_received", "message", ["site", "received_at"], unique=False)
+    _browse()
     op.create_index("ix_message_content", "message", ["content"], unique=False)
     op.create_table(
         "message_part",
@@ -93,6 +93,23 @@ def upgrade() -> None:
         sqlite_where=sa.text("ended_at IS NULL"),
         postgresql_where=sa.text("ended_at IS NULL"),
     )
+
+
+def _browse() -> None:
+    """What operators ask for: groups of messages by time, causes, flags, what belongs to a message."""
+    op.drop_index("ix_message_state", table_name="message")
+    group = ["site", "state", "message_type", "event", "received_at"]
+    op.create_index("ix_message_state", "message", group, unique=False)
+    for name, columns, where in (
+        ("ix_message_cause", ["cause_code", "received_at"], "cause_code <> ''"),
+        ("ix_message_flags", ["flags", "received_at"], "flags <> ''"),
+        ("ix_message_resend", ["resend_of"], "resend_of IS NOT NULL"),
+        ("ix_message_batch", ["batch_id"], "batch_id IS NOT NULL"),
+    ):
+        some = sa.text(where)
+        op.create_index(name, "message", columns, unique=False, sqlite_where=some, postgresql_where=some)
+    op.create_index("ix_resource_message", "resource", ["message_id"], unique=False)
+    op.create_index("ix_resource_history_message", "resource_history", ["message_id"], unique=False)
 
 
 def _widen_message() -> None:

@@ -1,0 +1,85 @@
+"""The running program, asked by a command: on SQLite one process writes, so that it must do what changes anything."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from adapter.errors import BadParameter, ConfigurationError, DatabaseInUse
+from adapter.fhir import json
+from adapter.operate import door, repairs
+from adapter.operate.asked import as_texts
+from adapter.operate.repairs import Chosen
+from adapter.settings import Settings
+from adapter.store.database import open_database
+from adapter.store.repair import Doing
+
+SECONDS = 120.0
+
+Plan = Callable[[], dict[str, Any]]
+CarryOut = Callable[[str, Doing], dict[str, Any]]
+
+
+@contextmanager
+def repairing(settings: Settings, chosen: Chosen, *, url: str = "") -> Generator[tuple[Plan, CarryOut]]:
+    """How to plan and carry out: in the database where it is free, else through the program that has it.
+
+    Args:
+        settings: the data folder or the database.
+        chosen: which messages.
+        url: a program elsewhere, asked with ADAPTER_OPERATOR_TOKEN.
+
+    Raises:
+        ConfigurationError: the database is in use, and the program that has it cannot be asked.
+    """
+    if url:
+        token = settings.operator_token
+        with _client(url, token.get_secret_value() if token else "") as client:
+            yield _asked(client, chosen)
+        return
+    try:
+        database = open_database(settings.database)
+    except DatabaseInUse as held:
+        found = door.find(settings.data)
+        if found is None:
+            raise ConfigurationError(f"{held.text}; give --url and ADAPTER_OPERATOR_TOKEN to ask it") from held
+        with _client(found.url, found.token) as client:
+            yield _asked(client, chosen)
+        return
+    try:
+        yield (
+            lambda: repairs.plan(database, chosen),
+            lambda token, doing: repairs.carry_out(database, chosen, token=token, doing=doing),
+        )
+    finally:
+        database.close()
+
+
+def _asked(client: httpx.Client, chosen: Chosen) -> tuple[Plan, CarryOut]:
+    body: dict[str, Any] = {"filter": as_texts(chosen.asked), "message": chosen.number}
+
+    def carry_out(token: str, doing: Doing) -> dict[str, Any]:
+        return _post(client, chosen.kind, {**body, "plan": token, "actor": doing.actor, "reason": doing.reason})
+
+    return lambda: _post(client, chosen.kind, body), carry_out
+
+
+def _client(url: str, token: str) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {token}"}
+    # What environments say of proxies is not for a program of this machine.
+    return httpx.Client(base_url=url, headers=headers, timeout=SECONDS, trust_env=False)
+
+
+def _post(client: httpx.Client, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    try:
+        answer = client.post(f"/operator/{kind}", content=json.dumps(body))
+    except httpx.HTTPError as error:
+        raise ConfigurationError(f"the program at {client.base_url} does not answer: {type(error).__name__}") from error
+    said = json.loads(answer.content) if answer.content else {}
+    if answer.is_success:
+        return said
+    text = said.get("issue", [{}])[0].get("diagnostics", f"HTTP {answer.status_code}")
+    if answer.status_code == 400:
+        raise BadParameter(text)
+    raise ConfigurationError(f"the program at {client.base_url} refused: {text}")

@@ -1,0 +1,66 @@
+"""The operator's side of the service: its interface, its metrics, the watch, and the door for commands."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from adapter.api.metrics import Connections, Observed
+from adapter.api.operator import Operator
+from adapter.api.routes import add_operator
+from adapter.mapper.catalog import Catalog
+from adapter.monitor import Monitor
+from adapter.operate import door
+from adapter.operate.explain import Explanation
+from adapter.settings import Settings
+from adapter.store.database import Database
+from adapter.store.incidents import Incidents
+from adapter.tally import Tally, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One for a service; `works` are what its workers count, `tally` what its intake does."""
+
+    settings: Settings
+    database: Database
+    catalog: Catalog
+    clock: Callable[[], datetime]
+    works: Sequence[Work]
+    certificates: Callable[[], Mapping[str, float]] = dict[str, float]
+    token: str = field(default_factory=door.new_token, repr=False)
+    tally: Tally = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Count with the types that are accepted as labels."""
+        catalog = self.catalog
+        types = frozenset({*catalog.messages, *catalog.kept, *catalog.ignored})
+        object.__setattr__(self, "tally", Tally(types))
+
+    def serve_on(self, app: FastAPI, connections: Connections) -> None:
+        """Add `/operator` and `/metrics`; `connections` tells how many are open."""
+        tokens = {"local": self.token}
+        if self.settings.operator_token:
+            tokens["operator"] = self.settings.operator_token.get_secret_value()
+        wal = Path(f"{self.database.file}-wal") if self.database.file else None
+        observed = Observed(
+            self.database,
+            self.tally,
+            self.works,
+            self.settings.data,
+            connections=connections,
+            certificates=self.certificates,
+            wal=wal,
+            clock=self.clock,
+        )
+        add_operator(app, Operator(self.database, tokens, Explanation(self.catalog)), observed)
+
+    @contextmanager
+    def watching(self, url: str, incidents: Incidents) -> Generator[None]:
+        """Watch, and let commands in at `url`, inside."""
+        watch = Monitor(self.database, incidents, self.catalog.sites, clock=self.clock, data=self.settings.data)
+        with door.opened(self.settings.data, door.Door(url, self.token)), watch.watching():
+            yield
