@@ -106,8 +106,8 @@ def run(settings: Settings) -> None:
         _define(database, stock)
         incidents = Incidents(database, now)
         works = [Work() for _ in range(_worker_count(settings, database))]
-        with _workers(settings, stock, database, incidents, works):
-            asyncio.run(_serve(settings, stock, database, incidents, works))
+        with _workers(settings, stock, database, works, incidents):
+            asyncio.run(_serve(settings, stock, database, works, incidents))
         if database.broken:
             raise database.broken
     finally:
@@ -138,7 +138,7 @@ def _worker_count(settings: Settings, database: Database) -> int:
 
 @contextlib.contextmanager
 def _workers(
-    settings: Settings, stock: Stock, database: Database, incidents: Incidents, works: Sequence[Work]
+    settings: Settings, stock: Stock, database: Database, works: Sequence[Work], incidents: Incidents
 ) -> Generator[None]:
     """Workers while the service runs, each with what it counts."""
     if not works:
@@ -203,7 +203,7 @@ def _stop(database: Database) -> asyncio.Event:
 
 
 async def _serve(
-    settings: Settings, stock: Stock, database: Database, incidents: Incidents, works: Sequence[Work]
+    settings: Settings, stock: Stock, database: Database, works: Sequence[Work], incidents: Incidents
 ) -> None:
     stop = _stop(database)
     incidents.start()

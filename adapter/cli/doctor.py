@@ -18,7 +18,7 @@ from adapter.data import data_folder
 from adapter.fhir import json
 from adapter.listeners import load_plan
 from adapter.mapper.catalog import load_catalog
-from adapter.operate.doctor import FAIL, Line, Patient, examine, guarded
+from adapter.operate.doctor import FAIL, Line, Patient, durable, examine, guarded
 from adapter.settings import Settings, load_settings
 from adapter.store.database import look_into
 
@@ -44,6 +44,7 @@ def doctor(
     patient = Patient(settings.data if settings.data.exists() else Path.cwd(), _now, backups, deep)
     database = look_into(settings.database)
     try:
+        lines += durable(database)
         with database.read() as connection:
             lines += examine(connection, patient)
     finally:

@@ -14,7 +14,7 @@ from adapter.fhir import json
 from adapter.mapper.catalog import load_catalog
 from adapter.settings import load_settings
 from adapter.store import backup
-from adapter.store.database import instant, open_database, sqlite_file_of
+from adapter.store.database import instant, sqlite_file_of
 
 SAMPLE = 50
 REPORT = "restore-report.json"
@@ -48,7 +48,6 @@ def restore(
     if database is None:
         raise ConfigurationError("a copy is restored into SQLite; for PostgreSQL use pg_restore")
     backup.restore(file, database)
-    open_database(settings.database).close()  # migrates it, where it is older
     _report(file, settings.data / REPORT)
 
 
@@ -71,7 +70,7 @@ def _replayed(file: Path) -> list[str]:
 def _report(file: Path, report: Path) -> None:
     last = [{**one, "received_at": instant(one["received_at"]).isoformat()} for one in backup.last_seen(file)]
     text = "ask each hospital to send again whatever it sent after this message; what is known is recognised"
-    report.write_bytes(json.dumps({"to_do": text, "last": last, "ids_left_out": backup.FIRST_IDS_LEFT_OUT}))
+    report.write_bytes(json.dumps({"to_do": text, "last": last}))
     for one in last:
         OUT.print(f"{one['site']} {one['channel']}: last received {one['received_at']}", markup=False)
     OUT.print(f"restored; {text}\nthe MSH-10 of each: {report}", markup=False)

@@ -10,10 +10,11 @@ from shutil import disk_usage
 from adapter.errors import AdapterError
 from adapter.store import incidents, standing
 from adapter.store.backup import manifests
-from adapter.store.database import Connection, instant, now_micros
-from adapter.store.durability import durability
+from adapter.store.database import Connection, Database, instant, now_micros
+from adapter.store.durability import facts
 from adapter.store.forecast import forecast
 from adapter.store.incident_kinds import KINDS
+from adapter.store.integrity import faults, schema
 
 FINE, WARN, FAIL = "fine", "warn", "fail"
 ADMINISTRATOR = "administrator"
@@ -23,6 +24,7 @@ BACKUP_DAYS = 2.0
 LEASE_SECONDS = 120.0
 OLDEST_SECONDS = 300.0
 STUCK_SHOWN = 20
+_LOSES = frozenset({("fsync", "off"), ("full_page_writes", "off"), ("synchronous", "unknown")})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +50,7 @@ class Patient:
 def examine(connection: Connection, patient: Patient) -> Iterator[Line]:
     """Look at everything that a reading connection can tell."""
     yield Line("python", sys.version.partition(" ")[0])
-    for fact in durability(connection, deep=patient.deep):
-        level = FINE if fact.fine else FAIL if fact.grave else WARN
-        yield Line(fact.name, fact.value, level, f"{ADMINISTRATOR}: {fact.advice}" if fact.advice else "")
+    yield from _integrity(connection, deep=patient.deep)
     yield from _disk(connection, patient)
     yield _clock(connection, patient.clock())
     yield from _lanes(connection, patient.clock())
@@ -65,6 +65,25 @@ def guarded(name: str, look: Callable[[], str], *, who: str = ADMINISTRATOR) -> 
         return Line(name, look())
     except AdapterError as error:
         return Line(name, error.text, FAIL, f"{who}: {error.code}, {error.mender}")
+
+
+def durable(database: Database) -> Iterator[Line]:
+    """Look at what "acknowledged means on disk" rests on."""
+    for fact in facts(database):
+        level = FINE if not fact.advice else FAIL if (fact.name, fact.value) in _LOSES else WARN
+        yield Line(fact.name, fact.value, level, f"{ADMINISTRATOR}: {fact.advice}" if fact.advice else "")
+
+
+def _integrity(connection: Connection, *, deep: bool) -> Iterator[Line]:
+    found, ours = schema(connection)
+    advice = "" if ours else f"{ADMINISTRATOR}: start adapter serve of this version once: it migrates"
+    yield Line("schema", found, FINE if ours else WARN, advice)
+    wrong = faults(connection, deep=deep)
+    if wrong:
+        advice = f"{ADMINISTRATOR}: stop, keep the files, and restore the last backup"
+        yield Line("integrity", f"{len(wrong)} faults: {wrong[0]}", FAIL, advice)
+    elif connection.dialect.name == "sqlite":
+        yield Line("integrity", "every page and index" if deep else "every page")
 
 
 def _disk(connection: Connection, patient: Patient) -> Iterator[Line]:

@@ -17,9 +17,8 @@ from typing import Any
 
 from adapter.errors import ConfigurationError
 from adapter.fhir import json
-
-FIRST_IDS_LEFT_OUT = 1_000_000
-"""Ids that were given after the copy was made, and may be known to others, are given to no other message (F27)."""
+from adapter.store import epochs
+from adapter.store.database import open_database
 
 _PAGES = 2048
 _COUNTS = "SELECT state, count(*) FROM message GROUP BY state ORDER BY state"
@@ -98,7 +97,7 @@ def check(file: Path) -> tuple[Manifest, list[str]]:
 
 
 def restore(file: Path, database: Path) -> Manifest:
-    """Put a copy in the place of a database that is not there.
+    """Put a copy in the place of a database that is not there, in the present schema and a new epoch of numbers (F27).
 
     Raises:
         ConfigurationError: the copy is not whole, or there is a database already.
@@ -115,8 +114,11 @@ def restore(file: Path, database: Path) -> Manifest:
     with file.open("rb") as reading, new.open("wb") as writing:
         while piece := reading.read(1 << 20):
             writing.write(piece)
-    with closing(sqlite3.connect(new)) as connection, connection:
-        connection.execute("UPDATE sqlite_sequence SET seq = seq + ? WHERE name = 'message'", [FIRST_IDS_LEFT_OUT])
+    opened = open_database(f"sqlite:///{new}")
+    with opened.write() as connection:
+        epochs.begin(connection)
+    opened.close()
+    new.with_name(f"{new.name}.lock").unlink()
     _sync(new)
     new.replace(database)
     _sync(database.parent)

@@ -1,72 +1,74 @@
-"""Whether the database keeps what it was given: versions, settings, and the structure of SQLite's file."""
+"""What "acknowledged means on disk" rests on, as the database itself tells it; `adapter doctor` shows it."""
 
+import sqlite3
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from adapter.store.database import rows
-from adapter.store.migrations import HEAD
+from adapter.store import sqlite_file
+from adapter.store.database import Database, rows
 
-_WAL_RESET_MENDED = ((3, 51, 3), (3, 50, 7), (3, 44, 6))
-_POSTGRESQL = ("server_version", "fsync", "full_page_writes", "synchronous_commit", "synchronous_standby_names")
-_MUST_BE_ON = frozenset({"fsync", "full_page_writes"})
+_SYNCHRONOUS = ("off", "normal", "full", "extra")
+_WAL_LARGE = 256 * 1024 * 1024
+_MENDED = ((3, 44, 6), (3, 50, 7), (3, 51, 3))
+_POSTGRESQL = ("fsync", "synchronous_commit", "full_page_writes", "synchronous_standby_names")
 
 
-class Fact(NamedTuple):
-    """One thing; `advice` says what to do where it is not `fine`, and `grave` whether messages may be lost."""
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One setting or figure; `advice` is empty where it is as it should be."""
 
     name: str
     value: str
-    fine: bool = True
     advice: str = ""
-    grave: bool = False
 
 
-def durability(connection: Connection, *, deep: bool = False) -> list[Fact]:
-    """What is true of this database; `deep`: also every index of SQLite is compared with its table."""
-    (schema,) = rows(connection, "SELECT version_num FROM alembic_version")[0]
-    advice = "" if schema == HEAD else f"start adapter serve once: it migrates to {HEAD}"
-    of_dialect = _sqlite(connection, deep=deep) if connection.dialect.name == "sqlite" else _postgresql(connection)
-    return [Fact("schema", schema, schema == HEAD, advice), *of_dialect]
+def facts(database: Database) -> list[Fact]:
+    """Read them from the connections that write; for `look_into`, from its readers.
+
+    Raises:
+        StorageUnavailable: the database failed.
+    """
+    if database.dialect == "sqlite":
+        return list(_sqlite(database))
+    with database.read() as connection:
+        return [*_postgresql(connection), *_standbys(connection)]
 
 
-def wal_reset_mended(version: tuple[int, ...]) -> bool:
-    """Whether this SQLite loses no commits when several connections checkpoint (F12)."""
-    first, *others = _WAL_RESET_MENDED
-    return version >= first or any(version[:2] == one[:2] and version >= one for one in others)
+def _sqlite(database: Database) -> Iterator[Fact]:
+    with database.read() as connection:
+        mode = str(rows(connection, "PRAGMA journal_mode")[0][0])
+    wanted = "PRAGMA synchronous = FULL" in sqlite_file.WRITER
+    yield Fact("journal_mode", mode, "" if mode == "wal" else "the file was opened by another program; restart")
+    yield Fact("synchronous", "full" if wanted else "unknown", "" if wanted else "acknowledged messages may be lost")
+    yield Fact("sqlite_version", sqlite3.sqlite_version, _version_advice(sqlite3.sqlite_version_info))
+    if database.file:
+        size = sqlite_file.wal_bytes(database.file)
+        yield Fact("wal_bytes", str(size), "a reader keeps the WAL from beginning anew" if size > _WAL_LARGE else "")
 
 
-def _sqlite(connection: Connection, *, deep: bool) -> Iterator[Fact]:
-    (version,) = rows(connection, "SELECT sqlite_version()")[0]
-    mended = wal_reset_mended(tuple(map(int, version.split("."))))
-    bug = "mended" if mended else "present, and harmless here: one connection writes and checkpoints"
-    yield Fact("sqlite", f"{version}; WAL-reset bug {bug}")
-    (mode,) = rows(connection, "PRAGMA journal_mode")[0]
-    fine = mode == "wal"
-    yield Fact(
-        "journal", f"{mode}; written with synchronous=FULL", fine, "" if fine else "start adapter serve on it once"
-    )
-    check = "integrity_check" if deep else "quick_check"
-    said = [text for (text,) in rows(connection, f"PRAGMA {check}")]
-    if said == ["ok"]:
-        yield Fact("integrity", f"{check}: ok")
-    else:
-        advice = "stop, keep the files, and restore the last backup"
-        yield Fact("integrity", f"{len(said)} faults: {said[0]}", fine=False, advice=advice, grave=True)
+def _version_advice(version: tuple[int, ...]) -> str:
+    """The WAL-reset bug: mended in 3.51.3, 3.50.7 and 3.44.6 (F12)."""
+    if version >= _MENDED[-1] or any(version[:2] == one[:2] and version >= one for one in _MENDED):
+        return ""
+    return "older than 3.51.3: safe while one connection writes and checkpoints; let no other program write the file"
 
 
 def _postgresql(connection: Connection) -> Iterator[Fact]:
+    yield Fact("server_version", str(rows(connection, "SHOW server_version")[0][0]))
     for name in _POSTGRESQL:
-        (value,) = rows(connection, "SELECT current_setting(?)", [name])[0]
-        if name in _MUST_BE_ON and value != "on":
-            advice = f"set {name} = on: else a power cut takes acknowledged messages"
-            yield Fact(name, value, fine=False, advice=advice, grave=True)
-        elif name == "synchronous_commit" and value in {"off", "local"}:
-            yield Fact(name, value, fine=False, advice="set it to on, for every program")
-        else:
-            yield Fact(name, value or "(none): a failover may lose what was acknowledged last (F15)")
-    # `sync` and `quorum` are those that commits wait for.
+        value = str(rows(connection, f"SHOW {name}")[0][0])
+        yield Fact(name, value, _advice(name, value))
+
+
+def _advice(name: str, value: str) -> str:
+    if name == "synchronous_standby_names":
+        return "" if value else "no standby is waited for: a failover may lose what was acknowledged last (F15)"
+    return "acknowledged messages may be lost: turn it on" if value in {"off", "local"} else ""
+
+
+def _standbys(connection: Connection) -> Iterator[Fact]:
+    """The standbys that follow now; `sync` and `quorum` are those that commits wait for."""
     for name, state in rows(connection, "SELECT application_name, sync_state FROM pg_stat_replication ORDER BY 1"):
-        awaited = state in {"sync", "quorum"}
-        yield Fact(f"standby {name}", str(state), awaited, "" if awaited else "no commit waits for it (F15)")
+        yield Fact(f"standby {name}", str(state), "" if state in {"sync", "quorum"} else "not waited for (F15)")

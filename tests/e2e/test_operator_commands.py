@@ -159,10 +159,8 @@ def test_c1_hex_marks_the_byte_that_is_no_text_and_shows_how_it_would_read(progr
 
 def test_the_interface_answers_nobody_without_its_token(program: Adapter):
     for path in ("messages", "messages/1", "messages/1/raw", "incidents", "figures"):
-        for token in (b"", b"wrong", "nöt ascii".encode()):
-            answer = httpx.get(
-                f"{program.program.base}/operator/{path}", headers={b"Authorization": b"Bearer " + token}
-            )
+        for said in (b"", b"Bearer", b"Bearer wrong", "Bearer nöt-ascii".encode()):
+            answer = httpx.get(f"{program.program.base}/operator/{path}", headers={b"Authorization": said})
             assert answer.status_code == 401
     with client(program, "wrong") as asking:
         assert asking.post("/operator/release", json={"filter": {"state": "held"}}).status_code == 401

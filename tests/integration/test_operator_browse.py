@@ -33,10 +33,10 @@ SITES = ("FAHZU", "YIWU", "JHAH", "LISHUI")
 TYPES = (("ORU", "R01"), ("ADT", "A08"), ("ADT", "A01"))
 
 
-def generated(count: int) -> list[tuple[Any, ...]]:
+def generated(count: int, *, first: int = 1) -> list[tuple[Any, ...]]:
     """Synthetic rows: mostly mapped, one in a thousand held, one in five hundred refused, one in a hundred flagged."""
     made: list[tuple[Any, ...]] = []
-    for number in range(1, count + 1):
+    for number in range(first, first + count):
         state, cause = ("held", "H2F-3001") if number % 1000 == 0 else ("mapped", "")
         if number % 500 == 7:
             state, cause = "rejected", "H2F-2005"
