@@ -155,5 +155,5 @@ def _echo(field: bytes) -> bytes:
 
 
 def _numbers(header: Header) -> tuple[int, ...]:
-    found = re.match(r"\d+(?:\.\d+)*", header.version or DEFAULT_VERSION)
+    found = re.match(r"\d{1,4}(?:\.\d{1,4})*", header.version or DEFAULT_VERSION)
     return tuple(int(number) for number in found[0].split(".")) if found else (2, 5, 1)

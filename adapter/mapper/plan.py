@@ -1,17 +1,17 @@
 """Where the segments of one message shape go: worked out once per shape, then only followed.
 
-"Nearest" is the rule for everything that one segment takes from another (OBX from its OBR, a resource from its
-Patient): the own group first, then each enclosing group in turn, never another repetition of a group passed
-on the way, so that one order never borrows from the next.
+"Nearest" (`nearest.py`) is the rule for everything that one segment takes from another (OBX from its OBR, a resource
+from its Patient), so that one order never borrows from the next.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from adapter.hl7v2.grammar import Group, Shape
+from adapter.hl7v2.grammar import Shape
 from adapter.mapper.compiled import Compiled, Reads, Slot
+from adapter.mapper.nearest import NOWHERE, Places, Spot, by_name, spots
 from adapter.mapper.rules import MessageMap, Part
 
 _NONE: frozenset[int] = frozenset()
@@ -59,17 +59,8 @@ class Plan:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Spot:
-    """A segment or an entry in the tree: its chain of groups from the root down."""
-
-    index: int
-    groups: tuple[int, ...]
-    names: tuple[str, ...]
-
-
-_Numbered = Mapping[str, Sequence[tuple[int, _Spot]]]
-"""By resource type or segment name, where each is: looked up, for a message may have thousands of segments."""
+_Numbered = Mapping[str, Places]
+"""By resource type or segment name, where each is."""
 
 
 def make_plan(
@@ -89,15 +80,15 @@ def make_plan(
         names: the segment names of the message.
         ignored: per segment name the fields that are left out on purpose.
     """
-    spots = sorted(_spots(shape.root, (), ()), key=lambda spot: spot.index)
+    every = sorted(spots(shape.root), key=lambda spot: spot.index)
     parts = [
         (part, spot)
-        for spot in spots
+        for spot in every
         for part in message_map.parts
         if maps[part.map].map.segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
     ]
-    made = _by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
-    segments = _by_name((names[spot.index], spot.index, spot) for spot in spots)
+    made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
+    segments = by_name((names[spot.index], spot.index, spot) for spot in every)
     entries = tuple(_entry(part, maps[part.map], spot, made, segments) for part, spot in parts)
     return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored), _labels(names))
 
@@ -111,14 +102,7 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _by_name(spots: Iterable[tuple[str, int, _Spot]]) -> _Numbered:
-    found: dict[str, list[tuple[int, _Spot]]] = {}
-    for name, number, spot in spots:
-        found.setdefault(name, []).append((number, spot))
-    return found
-
-
-def _entry(part: Part, compiled: Compiled, spot: _Spot, made: _Numbered, segments: _Numbered) -> Entry:
+def _entry(part: Part, compiled: Compiled, spot: Spot, made: _Numbered, segments: _Numbered) -> Entry:
     references = tuple(
         Reference(rule.target[0], repeats, found)
         for rule in compiled.map.rules
@@ -165,47 +149,17 @@ def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
         known[field] = None if components is None or before is None else before | components
 
 
-def _spots(group: Group, groups: tuple[int, ...], names: tuple[str, ...]) -> Iterator[_Spot]:
-    groups, names = (*groups, id(group)), (*names, group.name)
-    for child in group.children:
-        if isinstance(child, int):
-            yield _Spot(child, groups, names)
-        else:
-            yield from _spots(child, groups, names)
+def _entries(resource: str, spot: Spot, made: _Numbered, *, many: bool) -> tuple[int, ...]:
+    found = made.get(resource, NOWHERE).nearest(spot)
+    return found if many else found[:1]
 
 
-def _nearest(spot: _Spot, others: Sequence[tuple[int, _Spot]]) -> list[int]:
-    """The numbers of those `others` that stand nearest to `spot`."""
-    for depth in range(len(spot.groups), 0, -1):
-        found = [
-            number
-            for number, other in others
-            if other.groups[:depth] == spot.groups[:depth] and not _other_repetition(spot, other, depth)
-        ]
-        if found:
-            return found
-    return []
-
-
-def _other_repetition(spot: _Spot, other: _Spot, depth: int) -> bool:
-    """Whether `other` lies in a sibling of the same name as the group that `spot` came through."""
-    if len(spot.groups) <= depth or len(other.groups) <= depth:
-        return False
-    return spot.names[depth] == other.names[depth] and spot.groups[depth] != other.groups[depth]
-
-
-def _entries(resource: str, spot: _Spot, made: _Numbered, *, many: bool) -> tuple[int, ...]:
-    found = _nearest(spot, made.get(resource, ()))
-    return tuple(found) if many else tuple(found[:1])
-
-
-def _slot(slot: Slot, own_name: str, spot: _Spot, segments: _Numbered) -> int | tuple[int, ...] | None:
+def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | tuple[int, ...] | None:
     name, whole_group = slot
     if name == own_name and not whole_group:
         return spot.index
-    same = segments.get(name, ())
+    places = segments.get(name, NOWHERE)
     if whole_group:
-        own = spot.groups
-        return tuple(index for index, other in same if other.groups[: len(own)] == own)
-    found = _nearest(spot, same)
+        return tuple(places.within(spot.groups[-1]))
+    found = places.nearest(spot)
     return found[0] if found else None

@@ -216,7 +216,10 @@ class Decoder:
 
     def _abandon(self, end: int, reason: str, events: list[Event]) -> None:
         drain = self._drained(end)
-        if drain.length:
+        if drain.full:
+            events.append(drain.event())
+            self.in_frame, self.dead = False, True
+        elif drain.length:
             events.append(Abandoned(bytes(drain.head), drain.length, reason))
 
     def _drained(self, end: int) -> "_Drain":

@@ -105,6 +105,12 @@ def test_a_sign_in_our_values_that_is_a_delimiter_is_escaped(delimiters: bytes):
     assert parse(b"\r".join(lines)).text("ERR-5.1") == "H2F-2105"
 
 
+def test_a_version_of_thousands_of_digits_is_answered():
+    raw = b"MSH|^~\\&|LIS|HOSP|||20240102||ORU^R01|7|P|" + b"9" * 5000
+
+    assert answer(raw)[1] == b"MSA|AA|7"
+
+
 def test_our_text_is_short_and_escaped_and_injects_nothing():
     lines = answer(b"MSH|^~\\&|LIS|HOSP|||1||ORU^R01|7|P|2.5.1\r", error=MissingField("a|b\rMSA" + "c" * 100))
 

@@ -166,5 +166,14 @@ def test_a_frame_without_end_that_was_given_up_is_told_once():
     assert decoder.close() == []
 
 
+def test_a_frame_above_every_limit_is_given_up_even_where_the_sender_begins_again():
+    stream = b"\x0bMSH|" + b"x" * 4_000 + encode(FIRST)
+    whole, cut = (Decoder(max_length=1_000, max_drain=3_000) for _ in range(2))
+    (event,) = whole.feed(stream) + whole.close()
+    assert isinstance(event, Oversize)
+    assert (event.length, event.ended, whole.dead) == (3_000, False, True)
+    assert [event] == cut.feed(stream[:3_500]) + cut.feed(stream[3_500:]) + cut.close()
+
+
 def test_frame_exactly_at_the_limit_is_read():
     assert Decoder(max_length=len(FIRST)).feed(encode(FIRST)) == [Frame(FIRST)]

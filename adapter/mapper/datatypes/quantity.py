@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +12,9 @@ from adapter.mapper.datatypes.converter import Bound, Converter, first
 from adapter.mapper.datatypes.doubt import Doubt
 from adapter.mapper.datatypes.nm import Measured, measured
 from adapter.mapper.sites import Site
+
+_EXACT = Context(prec=1200)
+"""More digits than the longest number that is read (`nm.py`: 64 digits, 999 zeros) has after any conversion."""
 
 VALUE_AS_SENT = f"{CANONICAL}/StructureDefinition/tli-value-as-sent"
 NO_UNIT = ("101", "unit is missing for a result that has one in this trial", "missing-unit")
@@ -58,8 +61,12 @@ def scaled(value: Decimal, factor: Decimal | None) -> Decimal:
     """The exact product; nothing is rounded, and no digit is added that was not sent."""
     if factor is None:
         return value
-    product = value * factor
-    return product.quantize(Decimal(1)) if isinstance(e := product.as_tuple().exponent, int) and e > 0 else product
+    product = _EXACT.multiply(value, factor)
+    return (
+        product.quantize(Decimal(1), context=_EXACT)
+        if isinstance(e := product.as_tuple().exponent, int) and e > 0
+        else product
+    )
 
 
 def quantity(number: Measured, by: Scale, *, as_sent: str = "") -> dict[str, Any]:
