@@ -320,3 +320,45 @@ class LoginRequired(RequestError):
     """No token, or not the right one."""
 
     code, status, issue = "H2F-4008", 401, "login"
+
+
+class TooLong(RequestError):
+    """The body of a request is longer than a message may be, unpacked or not (A39)."""
+
+    code, status, issue = "H2F-4020", 413, "too-long"
+
+
+class TooSlow(RequestError):
+    """The body of a request does not come to its end (A38)."""
+
+    code, status, issue = "H2F-4021", 408, "timeout"
+
+
+class BadBody(RequestError):
+    """The body of a request is not what its header says: broken or truncated gzip."""
+
+    code, issue = "H2F-4022", "structure"
+
+
+class AccessDenied(RequestError):
+    """From a network or with a certificate that this listener does not let in."""
+
+    code, status, issue = "H2F-4023", 403, "forbidden"
+
+
+class TooManyRequests(RequestError):
+    """More requests a second than this client may send (A42)."""
+
+    code, status, issue = "H2F-4024", 429, "throttled"
+
+    def __init__(self, text: str, *, seconds: int) -> None:
+        """Say after how many seconds it may go on."""
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class AuditUnavailable(RequestError):
+    """The access audit cannot be written, so nothing may be read (F32)."""
+
+    code, status, issue = "H2F-4025", 503, "transient"
+    mender = "administrator of the adapter"

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.routing import Route
 
-from adapter.api.exchange import Endpoint, logged_in
+from adapter.api.exchange import Endpoint, logged_in, shown
 from adapter.errors import NotFound
 
 _UNKNOWN_TYPE = "application/octet-stream"
@@ -45,10 +45,11 @@ def _endpoint(find: Find) -> Endpoint:
     """A browser must never show what a hospital sent: it is saved, whatever it says it is."""
 
     async def read(request: Request) -> Response:
-        await logged_in(request)
+        logged_in(request)
         found = await run_in_threadpool(find, request.path_params["sha256"].lower())
         if found is None:
             raise NotFound("there is no such document")
+        shown(request, 1)
         headers = {
             "Content-Length": str(found.size),
             "Content-Disposition": "attachment",

@@ -56,7 +56,7 @@ def guarded(handler: Callable[..., Response], *, body: Callable[[Request], Await
 
     async def endpoint(request: Request) -> Response:
         _acceptable(request)
-        _logged_in(request)
+        logged_in(request)
         read = {"body": await body(request)} if body else {}
         return await run_in_threadpool(handler, request, **request.path_params, **read)
 
@@ -91,12 +91,18 @@ def base_of(request: Request) -> str:
     return f"{str(request.base_url).rstrip('/')}/fhir"
 
 
+def shown(request: Request, resources: int) -> None:
+    """Tell the access audit how many resources the answer holds."""
+    request.state.resources = resources
+
+
 def stored_response(request: Request, stored: Stored) -> Response:
     """The stored bytes with their version; 304 without them where the client has that version."""
     tag = f'W/"{stored.version}"'
     headers = {"ETag": tag, "Last-Modified": format_datetime(stored.last_updated, usegmt=True)}
     if matches(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
+    shown(request, 1)
     return fhir_response(stored.body, headers=headers)
 
 
@@ -113,33 +119,14 @@ def fhir_response(body: bytes, *, status: int = 200, headers: dict[str, str] | N
     return Response(body, status_code=status, headers=headers, media_type=FHIR_JSON)
 
 
-def _acceptable(request: Request) -> None:
-    # `_format` goes before Accept (R4 §3.1.0.1.11).
-    wanted = request.query_params.get("_format") or request.headers.get("accept") or "*/*"
-    # A blank is what an unencoded '+' of an address becomes.
-    if not any(_is_ours(item.replace("fhir json", "fhir+json")) for item in wanted.split(",")):
-        raise NotAcceptable(f"only {FHIR_JSON}; fhirVersion=4.0 is served")
-
-
-def _logged_in(request: Request) -> None:
-    token = serving(request).token
-    if token is None:
-        return
+def holds(request: Request, token: str) -> bool:
+    """Whether a request bears this token (RFC 6750 §2.1)."""
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
     # Compared in constant time, so that the answer's delay tells nothing of the token.
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
-        raise LoginRequired("a bearer token is needed")
-    request.state.principal = "bearer"
+    return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
 
 
-def _is_ours(wanted: str) -> bool:
-    name, *parameters = (part.strip().lower() for part in wanted.split(";"))
-    refused = any(part.startswith("q=0") and not part[3:].strip(".0") for part in parameters)
-    versions = [part.partition("=")[2].strip('"') for part in parameters if part.startswith("fhirversion=")]
-    return name in _ACCEPTED and not refused and all(version.startswith("4.0") for version in versions)
-
-
-async def logged_in(request: Request) -> None:
+def logged_in(request: Request) -> None:
     """Refuse a request without the token, where one is set.
 
     Raises:
@@ -148,8 +135,21 @@ async def logged_in(request: Request) -> None:
     token = serving(request).token
     if token is None:
         return
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    # Compared in constant time, so that the answer's delay tells nothing of the token.
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), token.encode()):
+    if not holds(request, token):
         raise LoginRequired("a bearer token is needed")
     request.state.principal = "bearer"
+
+
+def _acceptable(request: Request) -> None:
+    # `_format` goes before Accept (R4 §3.1.0.1.11).
+    wanted = request.query_params.get("_format") or request.headers.get("accept") or "*/*"
+    # A blank is what an unencoded '+' of an address becomes.
+    if not any(_is_ours(item.replace("fhir json", "fhir+json")) for item in wanted.split(",")):
+        raise NotAcceptable(f"only {FHIR_JSON}; fhirVersion=4.0 is served")
+
+
+def _is_ours(wanted: str) -> bool:
+    name, *parameters = (part.strip().lower() for part in wanted.split(";"))
+    refused = any(part.startswith("q=0") and not part[3:].strip(".0") for part in parameters)
+    versions = [part.partition("=")[2].strip('"') for part in parameters if part.startswith("fhirversion=")]
+    return name in _ACCEPTED and not refused and all(version.startswith("4.0") for version in versions)

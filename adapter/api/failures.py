@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 
 from adapter import log
 from adapter.api.exchange import fhir_response
-from adapter.errors import LoginRequired, RequestError, StorageUnavailable
+from adapter.errors import AuditUnavailable, LoginRequired, RequestError, StorageUnavailable, TooManyRequests, TooSlow
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
 
@@ -34,11 +34,29 @@ def failure(status: int, code: str, text: str, headers: Mapping[str, str] | None
     return fhir_response(json.dumps(outcome(code, text)), status=status, headers=dict(headers or {}))
 
 
+def refusal(error: RequestError) -> Response:
+    """The answer to a request that is refused."""
+    return failure(error.status, error.issue, f"{error.text} ({error.code})", _headers(error))
+
+
+def _headers(error: RequestError) -> dict[str, str]:
+    match error:
+        case LoginRequired():
+            return {"WWW-Authenticate": 'Bearer realm="adapter"'}
+        case TooManyRequests():
+            return {"Retry-After": str(error.seconds)}
+        case AuditUnavailable():
+            return {"Retry-After": "5"}
+        case TooSlow():
+            return {"Connection": "close"}
+        case _:
+            return {}
+
+
 async def _refused(_: Request, error: Exception) -> Response:
     if not isinstance(error, RequestError):
         raise error
-    headers = {"WWW-Authenticate": 'Bearer realm="fhir"'} if isinstance(error, LoginRequired) else {}
-    return failure(error.status, error.issue, f"{error.text} ({error.code})", headers)
+    return refusal(error)
 
 
 async def _by_the_framework(_: Request, error: Exception) -> Response:

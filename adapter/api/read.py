@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 
 from adapter.api.bundle import bundle, entry
-from adapter.api.exchange import base_of, fhir_response, served, stored_response, whole_number
+from adapter.api.exchange import base_of, fhir_response, served, shown, stored_response, whole_number
 from adapter.errors import Gone, NotFound
 from adapter.store import resources
 from adapter.store.resources import Stored
@@ -35,6 +35,7 @@ def history(request: Request, resource_type: str, resource_id: str) -> Response:
     if not found:
         raise NotFound("there is no such resource")
     page, base = found[:count], base_of(request)
+    shown(request, len(page))
     address = f"{resource_type}/{resource_id}"
     links = [("self", f"{base}/{address}/_history")]
     total = len(page) if before is None else None

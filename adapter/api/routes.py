@@ -1,31 +1,48 @@
 """The HTTP side as one FastAPI application; every path stands here."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from fastapi import FastAPI
 
+from adapter.access.audit import Trail
 from adapter.api import capability, failures, health, metrics, read, search, status
 from adapter.api import operator as operate
 from adapter.api.access_log import AccessLog
+from adapter.api.audited import Audited
 from adapter.api.exchange import Serving, guarded, open_to_all
+from adapter.api.gate import Gate, Refused, Terms
 from adapter.api.hl7_over_http import PostHl7
 from adapter.api.metrics import Observed
 from adapter.api.operator import Operator
 from adapter.fhir.search_params import SearchIndex
 from adapter.store.database import Database
+from adapter.store.incidents import Incidents
 from adapter.store.repair import RELEASE, REQUEUE
 
 # HEAD comes with GET.
 _READ = ["GET"]
 
 
-def create_app(
+@dataclass(frozen=True, slots=True)
+class Auditing:
+    """What the record of reads needs."""
+
+    trail: Trail
+    incidents: Incidents
+    clock: Callable[[], datetime]
+
+
+def create_app(  # noqa: PLR0913 - what an application is made of, all named by the caller
     *,
     database: Database,
     index: SearchIndex,
     profiles: Path,
     post_hl7: PostHl7 | None = None,
     token: str | None = None,
+    auditing: Auditing | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -36,6 +53,7 @@ def create_app(
         post_hl7: the handler of `POST /hl7` (`hl7_over_http.endpoint`); None serves no such path.
         token: what `Authorization: Bearer` must say under /fhir, except for metadata; None leaves it open,
             which is for loopback alone.
+        auditing: where every read is recorded before it is answered; None records nothing, for tests.
 
     Raises:
         MappingError: the profiles cannot be read.
@@ -50,6 +68,14 @@ def create_app(
     if post_hl7 is not None:
         app.add_api_route("/hl7", post_hl7, methods=["POST"])
     failures.install(app)
+    if auditing is not None:
+        app.add_middleware(
+            Audited,
+            trail=auditing.trail,
+            incidents=auditing.incidents,
+            clock=auditing.clock,
+            types=frozenset(index.parameters) | {"Binary"},
+        )
     app.add_middleware(AccessLog, types=frozenset(index.parameters))
     return app
 
@@ -68,6 +94,22 @@ def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
         app.add_route(path, operate.endpoint(operator, handler), methods=_READ)
     for kind in (REQUEUE, RELEASE):
         app.add_route(f"/operator/{kind}", operate.endpoint(operator, operate.repair(kind)), methods=["POST"])
+
+
+def create_hl7_app(post_hl7: PostHl7, *, terms: Terms, refused: Refused) -> FastAPI:
+    """Build the application of a listener for hospitals: `POST /hl7` and nothing that could be read.
+
+    Args:
+        post_hl7: the handler.
+        terms: who is let in.
+        refused: hears of those who are not.
+    """
+    app = FastAPI(title="HL7 v2", docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app.add_api_route("/hl7", post_hl7, methods=["POST"])
+    app.add_api_route("/health/live", health.live, methods=["GET", "HEAD"])
+    failures.install(app)
+    app.add_middleware(Gate, terms=terms, refused=refused)
+    return app
 
 
 def _add_fhir(app: FastAPI) -> None:

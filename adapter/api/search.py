@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlencode
 from fastapi import Request, Response
 
 from adapter.api.bundle import bundle, entry
-from adapter.api.exchange import base_of, fhir_response, served, whole_number
+from adapter.api.exchange import base_of, fhir_response, served, shown, whole_number
 from adapter.errors import BadParameter, UnsupportedMedia
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
@@ -76,6 +76,7 @@ def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]
         total = page.total
         if wanted.total and total is None:
             total = store.total(connection, query)
+    shown(request, len(page.rows))
     kept = [pair for pair in sent if pair[0] in _CONTROLS - {"_cursor", "_format", "_pretty"}]
     links = _links(f"{base}/{resource_type}", [*query.applied, *kept], (wanted.cursor, page.next_cursor))
     return fhir_response(bundle("searchset", _entries(query, page, base), links=links, total=total))

@@ -1,6 +1,7 @@
 """`adapter send`: files of messages to a receiver, over MLLP or HTTP."""
 
 import asyncio
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.table import Table
 from adapter.cli.terminal import ERR, OUT, progress, read_messages
 from adapter.errors import ConfigurationError
 from adapter.settings import Address
-from adapter.wire.sender import Delivery, send_http, send_mllp, send_mllp_per_message
+from adapter.wire.sender import Delivery, client_context, send_http, send_mllp, send_mllp_per_message
 
 SHOWN = 10
 
@@ -23,7 +24,11 @@ def send(
     http: Annotated[str, typer.Option(metavar="URL", help="Send by HTTP POST to this address.")] = "",
     window: Annotated[int, typer.Option(min=1, help="Messages on the way without an answer.")] = 1,
     timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to wait for an answer.")] = 30.0,
+    certificate: Annotated[Path | None, typer.Option(help="Our certificate (PEM): send over TLS.")] = None,
+    key: Annotated[Path | None, typer.Option(help="The key of our certificate.")] = None,
+    ca: Annotated[Path | None, typer.Option(help="Authorities of the receiver (PEM): send over TLS.")] = None,
     *,
+    gzip: Annotated[bool, typer.Option("--gzip", help="Pack what is sent over HTTP.")] = False,
     per_message: Annotated[bool, typer.Option("--per-message", help="A new MLLP connection for each message.")] = False,
 ) -> None:
     """Send messages and count the answers.
@@ -37,18 +42,30 @@ def send(
         raise ConfigurationError("adapter send needs either --mllp HOST:PORT or --http URL")
     messages = list(read_messages(files))
     bodies = [message for _, _, message in messages]
+    tls = _tls(certificate, key, ca)
     if http:
-        deliveries = send_http(bodies, http, window=window, seconds=timeout)
+        deliveries = send_http(bodies, http, window=window, seconds=timeout, packed=gzip, tls=tls)
     elif per_message:
-        deliveries = send_mllp_per_message(bodies, *_address(mllp), seconds=timeout)
+        deliveries = send_mllp_per_message(bodies, *_address(mllp), seconds=timeout, tls=tls)
     else:
-        deliveries = send_mllp(bodies, *_address(mllp), window=window, seconds=timeout)
+        deliveries = send_mllp(bodies, *_address(mllp), window=window, seconds=timeout, tls=tls)
     try:
         done = asyncio.run(_sent(deliveries, len(bodies)))
     except OSError as error:
         raise ConfigurationError(f"{mllp or http} cannot be reached: {error.strerror or error}") from error
     _report(messages, done)
     raise typer.Exit(0 if all(delivery.accepted for delivery in done) else 1)
+
+
+def _tls(certificate: Path | None, key: Path | None, ca: Path | None) -> ssl.SSLContext | None:
+    """TLS where one of its files was named."""
+    if not (certificate or ca):
+        return None
+    try:
+        return client_context(certificate, key, ca)
+    except OSError as error:
+        files = ", ".join(str(file) for file in (certificate, key, ca) if file)
+        raise ConfigurationError(f"{files}: {error.strerror or error}") from error
 
 
 def _address(text: str) -> tuple[str, int]:

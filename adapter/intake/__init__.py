@@ -1,7 +1,8 @@
 """From bytes to an acknowledgement: check, store, commit, answer. Nothing is mapped here."""
 
+from adapter.intake.http import HTTP, HttpLine
 from adapter.intake.mllp import EVERY_SITE, listen
 from adapter.intake.receive import Answer, Intake, Origin
 from adapter.intake.warm import warm
 
-__all__ = ["EVERY_SITE", "Answer", "Intake", "Origin", "listen", "warm"]
+__all__ = ["EVERY_SITE", "HTTP", "Answer", "HttpLine", "Intake", "Origin", "listen", "warm"]

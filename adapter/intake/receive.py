@@ -77,7 +77,7 @@ class Intake:
         self._catalog, self._clock, self._instance = catalog, clock, instance
         self.incidents = incidents
         self.tally = Tally()
-        self._writer = Writer(database)
+        self._database, self._writer = database, Writer(database)
         self._last_id = 0
 
     async def receive(self, raw: bytes, *, origin: Origin) -> Answer:
@@ -115,6 +115,15 @@ class Intake:
     async def record_event(self, kind: str, raw: bytes, *, origin: Origin) -> None:
         """Keep bytes that are no message: `noise`, `partial`, `garbage`."""
         await self._keep(_event(kind, raw, self._arrival(origin)), state=kind)
+
+    def undelivered(self, message_id: int) -> None:
+        """Note that a sender never got its answer; it is given again when the message comes again.
+
+        Raises:
+            StorageUnavailable: it could not be noted.
+        """
+        with self._database.write() as connection:
+            inbox.set_outcome(connection, message_id, "undelivered")
 
     async def close(self) -> None:
         """Return when everything that was received is stored."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from adapter.store.database import ARRIVED, instant, marks, micros, rows, run_many
+from adapter.store.database import ARRIVED, instant, marks, micros, rows, run, run_many
 
 Key = tuple[str, str, bytes]
 """What makes two messages the same: site, MSH-10, SHA-256 of the bytes."""
@@ -162,6 +162,11 @@ def record_attempt(connection: Connection, attempts: Sequence[Attempt]) -> None:
     """Note that messages came again."""
     sql = f"INSERT INTO message_attempt ({','.join(_ATTEMPT)}) VALUES ({marks(_ATTEMPT)})"
     run_many(connection, sql, [_values(one, _ATTEMPT) for one in attempts])
+
+
+def set_outcome(connection: Connection, message_id: int, outcome: str) -> None:
+    """Keep what became of the answer to a message: `delivered` or `undelivered`."""
+    run(connection, "UPDATE message SET ack_outcome = ? WHERE id = ?", [outcome, message_id])
 
 
 def record_event(connection: Connection, events: Sequence[Event]) -> None:

@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import gzip
 import itertools
 import re
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
@@ -39,8 +42,31 @@ def acknowledgement_code(answer: bytes) -> str:
     return found[2].decode("ascii") if found else ""
 
 
-async def send_mllp(
-    messages: Iterable[bytes], host: str, port: int, *, window: int = 1, seconds: float = 30.0
+def client_context(certificate: Path | None, key: Path | None, ca: Path | None) -> ssl.SSLContext:
+    """TLS of the sending side.
+
+    Args:
+        certificate: our own, in PEM, for receivers that ask for one.
+        key: its key; None where it stands in the same file.
+        ca: the authorities of the receiver; None for those of the system.
+
+    Raises:
+        OSError: a file cannot be read or does not fit.
+    """
+    context = ssl.create_default_context(cafile=ca)
+    if certificate:
+        context.load_cert_chain(certificate, key)
+    return context
+
+
+async def send_mllp(  # noqa: PLR0913 - the address and how to send, all named by the caller
+    messages: Iterable[bytes],
+    host: str,
+    port: int,
+    *,
+    window: int = 1,
+    seconds: float = 30.0,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Delivery]:
     """Send over one connection, at most `window` messages unanswered, and yield what became of each, in order.
 
@@ -49,7 +75,7 @@ async def send_mllp(
     """
     left = iter(messages)
     for first in left:
-        line = await _Line.open(host, port)
+        line = await _Line.open(host, port, tls)
         try:
             async for delivery in line.exchange(itertools.chain((first,), left), window=window, seconds=seconds):
                 yield delivery
@@ -58,23 +84,30 @@ async def send_mllp(
 
 
 async def send_mllp_per_message(
-    messages: Iterable[bytes], host: str, port: int, *, seconds: float = 30.0
+    messages: Iterable[bytes], host: str, port: int, *, seconds: float = 30.0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Delivery]:
     """Send each message over a connection of its own, one after the other, and yield what became of each."""
     for message in messages:
-        async for delivery in send_mllp((message,), host, port, seconds=seconds):
+        async for delivery in send_mllp((message,), host, port, seconds=seconds, tls=tls):
             yield delivery
 
 
-async def send_http(
-    messages: Iterable[bytes], url: str, *, window: int = 1, seconds: float = 30.0
+async def send_http(  # noqa: PLR0913 - the address and how to send, all named by the caller
+    messages: Iterable[bytes],
+    url: str,
+    *,
+    window: int = 1,
+    seconds: float = 30.0,
+    packed: bool = False,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Delivery]:
     """Post each message to `url`, at most `window` at a time, and yield what became of each, in order.
 
-    Raises OSError when the receiver cannot be reached.
+    `packed` sends gzip. Raises OSError when the receiver cannot be reached.
     """
     left = iter(messages)
-    async with httpx.AsyncClient(timeout=seconds, headers={"Content-Type": MEDIA_TYPE}) as client:
+    headers = {"Content-Type": MEDIA_TYPE, **({"Content-Encoding": "gzip"} if packed else {})}
+    async with httpx.AsyncClient(timeout=seconds, headers=headers, verify=tls or True) as client:
         posts = deque(asyncio.create_task(_post(client, url, message)) for message in itertools.islice(left, window))
         try:
             while posts:
@@ -90,7 +123,8 @@ async def _post(client: httpx.AsyncClient, url: str, message: bytes) -> Delivery
     begun = asyncio.get_running_loop().time()
     answer, failure = b"", ""
     try:
-        response = await client.post(url, content=message)
+        content = gzip.compress(message) if "Content-Encoding" in client.headers else message
+        response = await client.post(url, content=content)
     except httpx.ConnectError as error:
         raise ConnectionRefusedError(str(error)) from error
     except httpx.TimeoutException:
@@ -113,8 +147,8 @@ class _Line:
     unanswered: deque[tuple[bytes, float]] = field(default_factory=deque[tuple[bytes, float]])
 
     @classmethod
-    async def open(cls, host: str, port: int) -> "_Line":
-        return cls(*await asyncio.open_connection(host, port))
+    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None) -> "_Line":
+        return cls(*await asyncio.open_connection(host, port, ssl=tls))
 
     async def close(self) -> None:
         self.writer.close()

@@ -10,8 +10,9 @@ import threading
 from hashlib import sha256
 from pathlib import Path
 
-from adapter.app import Stock, now
+from adapter.app import now
 from adapter.convert import Converted, convert
+from adapter.stock import Stock
 from adapter.store import sqlite_file
 from adapter.store.lanes import Claimed
 from adapter.worker import Worker

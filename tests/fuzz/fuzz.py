@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 
-from adapter.app import _settle
+from adapter.app import settle
 from adapter.data import data_folder
 from adapter.mapper.catalog import load_catalog
 from tests.fuzz.laws import Hang, Laws, numbers, shrink
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="number of the first stream")
     options = parser.parse_args()
-    _settle()
+    settle()
     laws = Laws(load_catalog(data_folder("mappings")))
     begun = time.monotonic()
     broken = fuzz(Streams(examples(), options.seed), laws, options)

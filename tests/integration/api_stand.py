@@ -15,8 +15,8 @@ import psycopg
 import pytest
 import uvicorn
 
-from adapter.api.hl7_over_http import Receive, endpoint
-from adapter.api.routes import create_app
+from adapter.api.hl7_over_http import Entrance, endpoint
+from adapter.api.routes import Auditing, create_app
 from adapter.data import data_folder
 from adapter.fhir import profiles, search_params
 from adapter.store.database import Database, open_database
@@ -105,10 +105,14 @@ def empty_database(kind: str, request: pytest.FixtureRequest, folders: pytest.Te
 
 
 @contextmanager
-def served(database: Database, *, token: str | None = None, receive: Receive | None = None) -> Generator[httpx.Client]:
+def served(
+    database: Database, *, token: str | None = None, entrance: Entrance | None = None, auditing: Auditing | None = None
+) -> Generator[httpx.Client]:
     """The API as a server of its own thread; yields a client of it."""
-    post_hl7 = endpoint(receive, maximum=LARGEST) if receive else None
-    app = create_app(database=database, index=INDEX, profiles=PROFILES, post_hl7=post_hl7, token=token)
+    post_hl7 = endpoint(entrance, maximum=LARGEST) if entrance else None
+    app = create_app(
+        database=database, index=INDEX, profiles=PROFILES, post_hl7=post_hl7, token=token, auditing=auditing
+    )
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -16,22 +16,39 @@ MESSAGE = "MSH|^~\\&|LIS|LSCH|||20190627||ORU^R01|1|P|2.6\rPID|1||X1||试^甲\r"
 class Answer:
     ack: bytes | None
     close: bool = False
+    message_id: int | None = 1
 
 
 ANSWERS = {b"GOOD": Answer(b"MSH|^~\\&|\rMSA|AA|1\r"), b"FAIL": Answer(None, close=True), b"MUTE": Answer(None)}
 RECEIVED: list[bytes] = []
 
 
-async def receive(raw: bytes, *, peer: str) -> Answer:
-    RECEIVED.append(raw)
-    assert peer.partition(":")[0] == "127.0.0.1"
-    return ANSWERS.get(raw[-4:], ANSWERS[b"GOOD"])
+class Entrance:
+    """An intake that keeps what it is given."""
+
+    async def receive(self, raw: bytes, *, peer: str) -> Answer:
+        RECEIVED.append(raw)
+        assert peer.partition(":")[0] == "127.0.0.1"
+        return ANSWERS.get(raw[-4:], ANSWERS[b"GOOD"])
+
+    async def undelivered(self, message_id: int, *, peer: str) -> None:
+        raise AssertionError(message_id, peer)
+
+    async def partial(self, head: bytes, *, peer: str) -> None:
+        raise AssertionError(head, peer)
+
+    def refused(self, kind: str, address: str) -> None:
+        assert (kind, address) == ("body_refused", "127.0.0.1")
+
+    def charset(self, ack: bytes) -> str | None:
+        assert ack
+        return None
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     database = open_database(f"sqlite:///{tmp_path_factory.mktemp('hl7')}/adapter.db")
-    with served(database, receive=receive) as running:
+    with served(database, entrance=Entrance()) as running:
         yield running
     database.close()
 

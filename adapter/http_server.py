@@ -1,0 +1,186 @@
+"""The HTTP servers of one process: the FHIR API, and a server of its own for every HTTP listener of the hospitals."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+
+from adapter import log
+from adapter.api.gate import Terms
+from adapter.api.hl7_over_http import PostHl7, endpoint
+from adapter.api.rate import Rate
+from adapter.api.routes import create_hl7_app
+from adapter.errors import ConfigurationError
+from adapter.http_connection import Bounds, Connection
+from adapter.intake import HttpLine, Intake
+from adapter.listeners import Listener, Tls
+from adapter.settings import Address, Settings
+
+KEEP_ALIVE_SECONDS = 65
+"""Above the minute for which many clients keep a connection, so that none sends into one that we close."""
+
+GRACE_SECONDS = 5
+
+_THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (how a program here reaches a server of all addresses)
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handling: the service stops as a whole, in its own order."""
+
+    def __init__(self, app: FastAPI, address: Address, *, bounds: Bounds, tls: ssl.SSLContext | None = None) -> None:
+        """Serve `app` at `address`, once `open` is called."""
+        config = uvicorn.Config(
+            app,
+            http=Connection.within(bounds),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_context_factory=(lambda _config, _default: tls) if tls else None,
+        )
+        super().__init__(config)
+        self._wanted, self._listening = address, asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Leave the signals alone."""
+        yield
+
+    async def open(self) -> "asyncio.Task[None]":
+        """Return when it listens; the task that is returned ends with the server.
+
+        Raises:
+            ConfigurationError: the address cannot be used.
+        """
+        try:
+            sockets = await self._bind()
+        except OSError as error:
+            raise ConfigurationError(f"http cannot listen on {self._wanted}: {error.strerror or error}") from error
+        self._serving = asyncio.create_task(self.serve(sockets))
+        await asyncio.wait(
+            {self._serving, asyncio.create_task(self._listening.wait())}, return_when=asyncio.FIRST_COMPLETED
+        )
+        return self._serving
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and tell who waits for it."""
+        await super().startup(sockets)
+        self._listening.set()
+
+    async def stop(self) -> None:
+        """Accept nothing more, let open requests be answered, and return when all is closed."""
+        self.should_exit = True
+        if self._serving:
+            await self._serving
+
+    async def _bind(self) -> list[socket.socket]:
+        """The sockets of every address that the host has; uvicorn itself would end the process where one is taken."""
+        host, port = self._wanted.host, self._wanted.port
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return [socket.create_server(address[:2], family=family) for family, *_, address in dict.fromkeys(found)]
+
+    @property
+    def local(self) -> str:
+        """Where a program of this machine reaches it."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"http://{Address(_THIS_MACHINE.get(str(host), str(host)), int(port))}"
+
+    @property
+    def address(self) -> str:
+        """The address in use."""
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        return f"{host}:{port}"
+
+
+def post_hl7(line: HttpLine, settings: Settings) -> PostHl7:
+    """The handler of `POST /hl7` that hands messages to this line."""
+    return endpoint(
+        line, maximum=settings.max_message_bytes, stall_seconds=settings.stall_seconds, folder=settings.data
+    )
+
+
+async def open_listener(intake: Intake, wanted: Listener, settings: Settings) -> Server:
+    """Listen for HL7 v2 over HTTP as the file of listeners says.
+
+    Raises:
+        ConfigurationError: the address cannot be used, or a file of the listener cannot be read.
+    """
+    line = HttpLine(intake, wanted.channel)
+    bounds = Bounds(
+        max_connections=wanted.max_connections or settings.max_connections,
+        connections_per_address=wanted.connections_per_address,
+        head_seconds=settings.stall_seconds,
+        refused=line.refused,
+    )
+    app = create_hl7_app(post_hl7(line, settings), terms=_terms(wanted), refused=line.refused)
+    tls = tls_context(wanted.tls, refused=lambda: line.refused("certificate_refused", "")) if wanted.tls else None
+    server = Server(app, wanted.address, bounds=bounds, tls=tls)
+    await server.open()
+    log.event("listening", channel=wanted.channel.name, address=server.address)
+    return server
+
+
+def tls_context(wanted: Tls, *, refused: Callable[[], None]) -> ssl.SSLContext:
+    """TLS 1.2 and later.
+
+    A client certificate is asked for where there are authorities for it; who has none is told so by the gate (401,
+    A41), since a handshake that fails says nothing to people. A certificate of another authority fails the handshake.
+
+    Args:
+        wanted: as the listener says.
+        refused: is called when a certificate failed the handshake.
+
+    Raises:
+        ConfigurationError: a file cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(wanted.certificate, wanted.key)
+        if wanted.clients:
+            context.load_verify_locations(wanted.clients)
+            context.verify_mode = ssl.CERT_OPTIONAL
+    except OSError as error:
+        files = ", ".join(str(file) for file in (wanted.certificate, wanted.key, wanted.clients) if file)
+        raise ConfigurationError(f"tls: {files}: {error.strerror or error}") from error
+
+    class Handshake(ssl.SSLObject):
+        """Tells of a certificate that is not accepted; asyncio keeps that to itself."""
+
+        def do_handshake(self) -> None:
+            try:
+                super().do_handshake()
+            except ssl.SSLCertVerificationError:
+                refused()
+                raise
+
+    context.sslobject_class = Handshake
+    return context
+
+
+def _terms(wanted: Listener) -> Terms:
+    return Terms(
+        admits=wanted.admits,
+        certified=bool(wanted.tls and wanted.tls.clients),
+        subjects=wanted.tls.subjects if wanted.tls else frozenset(),
+        token=_token(wanted.token) if wanted.token else None,
+        rate=Rate(wanted.rate) if wanted.rate else None,
+    )
+
+
+def _token(file: Path) -> str:
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(f"token: {file}: {error.strerror}") from error
+    if not token:
+        raise ConfigurationError(f"token: {file} is empty")
+    return token

@@ -1,0 +1,64 @@
+"""Intake behind HTTP."""
+
+import asyncio
+import logging
+
+from adapter import log
+from adapter.errors import HeaderRefusal, StorageUnavailable
+from adapter.hl7v2.encoding import codec
+from adapter.hl7v2.header import header
+from adapter.intake.receive import Answer, Intake, Origin
+from adapter.listeners import Channel
+
+TRANSPORT = "http"
+HTTP = Channel(TRANSPORT)
+"""Beside the FHIR API, for every site."""
+
+# IANA's names of Python's codecs (RFC 2978), where they are not the same.
+_IANA = {
+    "ascii": "us-ascii",
+    "euc_kr": "euc-kr",
+    "cp1252": "windows-1252",
+    **{f"iso8859-{part}": f"iso-8859-{part}" for part in range(1, 16)},
+}
+
+
+class HttpLine:
+    """Between one HTTP listener and the intake: what is no message is recorded, too."""
+
+    def __init__(self, intake: Intake, channel: Channel = HTTP) -> None:
+        """Hand on what comes over `channel`."""
+        self._intake, self._channel = intake, channel
+
+    async def receive(self, raw: bytes, *, peer: str) -> Answer:
+        """As `Intake.receive`."""
+        return await self._intake.receive(raw, origin=self._origin(peer))
+
+    async def undelivered(self, message_id: int, *, peer: str) -> None:
+        """Note that an answer did not leave, since the client had gone (A40)."""
+        log.event("acknowledgement_undelivered", level=logging.WARNING, channel=self._channel.name, peer=peer)
+        try:
+            await asyncio.to_thread(self._intake.undelivered, message_id)
+        except StorageUnavailable as failure:
+            log.event("outcome_not_stored", level=logging.WARNING, failure=failure, message_id=message_id)
+
+    async def partial(self, head: bytes, *, peer: str) -> None:
+        """Keep what came of a message whose sender went away."""
+        log.event("connection_partial", level=logging.WARNING, channel=self._channel.name, peer=peer)
+        if head:
+            await self._intake.record_event("partial", head, origin=self._origin(peer))
+
+    def refused(self, kind: str, address: str) -> None:
+        """Note an incident."""
+        self._intake.incidents.note(kind, channel=self._channel.name, peer=address)
+
+    def charset(self, ack: bytes) -> str | None:
+        """The characters of an acknowledgement by their IANA name: it bears the MSH-18 of its message."""
+        try:
+            found = codec(header(ack).charset)
+        except HeaderRefusal:
+            return None
+        return found and _IANA.get(found, found)
+
+    def _origin(self, peer: str) -> Origin:
+        return Origin(self._channel, TRANSPORT, peer)
