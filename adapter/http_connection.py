@@ -27,7 +27,7 @@ _EXCESS_SECONDS = 10.0
 class Bounds:
     """Counts and seconds of one listener; `refused` hears of whoever does not keep to them."""
 
-    max_connections: int = 256
+    max_connections: int = 1024
     connections_per_address: int | None = None
     head_seconds: float = 30.0
     refused: Refused = lambda _kind, _address: None
