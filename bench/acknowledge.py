@@ -62,8 +62,8 @@ async def rate(folder: Path, clients: int, seconds: float, *, workers: int) -> d
 def left(file: Path) -> tuple[list[str], list[str], list[Row]]:
     """Schema, columns and rows of the inbox as the adapter left it."""
     with closing(sqlite3.connect(file)) as connection:
-        found = connection.execute("SELECT sql, name FROM sqlite_master WHERE tbl_name = 'message' AND sql IS NOT NULL")
-        schema = [sql for sql, name in found]
+        found = connection.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'message' AND sql IS NOT NULL")
+        schema = [sql for (sql,) in found]
         names = [row[1] for row in connection.execute("PRAGMA table_info(message)") if row[1] != "id"]
         return schema, names, connection.execute(f"SELECT {','.join(names)} FROM message ORDER BY id").fetchall()
 

@@ -57,19 +57,14 @@ def sample(program: Program, took: list[float], begun: float, recent: int) -> Sa
     process = Path("/proc") / str(program.process.pid)
     memory = int((process / "status").read_text().split("VmRSS:")[1].split()[0]) / 1024
     files = len(list((process / "fd").iterdir()))
-    sizes = [
-        file.stat().st_size / 1e6 if file.exists() else 0.0
-        for file in (program.data / "adapter.db", program.data / "adapter.db-wal")
-    ]
+    database, wal = (_size(program.data / name) for name in ("adapter.db", "adapter.db-wal"))
     last = sorted(took[-recent:])
-    return (
-        len(took),
-        memory,
-        files,
-        *sizes,
-        1000 * last[int(len(last) * 0.99)],
-        len(took) / (time.perf_counter() - begun),
-    )
+    rate = len(took) / (time.perf_counter() - begun)
+    return len(took), memory, files, database, wal, 1000 * last[int(len(last) * 0.99)], rate
+
+
+def _size(file: Path) -> float:
+    return file.stat().st_size / 1e6 if file.exists() else 0.0
 
 
 async def soak(folder: Path, options: argparse.Namespace) -> list[Sample]:
