@@ -13,7 +13,7 @@ import httpx
 
 from adapter.errors import ConfigurationError
 
-READY_SECONDS = 30.0
+READY_SECONDS = 120.0
 
 
 @dataclass(frozen=True, slots=True)
