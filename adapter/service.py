@@ -59,9 +59,11 @@ class Service:
             intake.tally = control.tally
             plan = self._plan()
             lines: list[Line] = []
-            app = self._api(intake, Auditing(trail, self.incidents, self.clock))
+            line = HttpLine(intake)
+            app = self._api(line, Auditing(trail, self.incidents, self.clock))
             control.serve_on(app, lambda: _connections(plan, lines))
-            api = Server(app, self.settings.http, bounds=Bounds(head_seconds=self.settings.stall_seconds))
+            bounds = Bounds(head_seconds=self.settings.stall_seconds, refused=line.refused)
+            api = Server(app, self.settings.http, bounds=bounds)
             serving = await api.open()
             ended.push_async_callback(api.stop)
             log.event("listening", http=api.address)
@@ -93,14 +95,14 @@ class Service:
             return Plan((Listener(EVERY_SITE, "mllp", self.settings.mllp),))
         return load_plan(self.settings.listeners, sites=[site.code for site in self.stock.catalog.sites])
 
-    def _api(self, intake: Intake, auditing: Auditing) -> FastAPI:
+    def _api(self, line: HttpLine, auditing: Auditing) -> FastAPI:
         """FHIR; without a file of listeners, `/hl7` too."""
         token = self.settings.read_token
         app = create_app(
             database=self.database,
             index=self.stock.search_index,
             profiles=self.stock.profiles,
-            post_hl7=post_hl7(HttpLine(intake), self.settings) if self.settings.listeners is None else None,
+            post_hl7=post_hl7(line, self.settings) if self.settings.listeners is None else None,
             token=token.get_secret_value() if token else None,
             auditing=auditing,
         )
