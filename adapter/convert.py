@@ -61,7 +61,7 @@ def convert(raw: bytes | Slim, *, catalog: Catalog, site: Site | None = None) ->
     for fix in site.fixes:
         segments = FIXES[fix](segments)
     maps = catalog.site_maps[site.code]
-    version = message.version or grammar.versions()[-1]
+    version = message.version or site.intake.version or grammar.versions()[-1]
     plan = maps.plan(message_map, version, tuple([segment.name for segment in segments]))
     outcome = map_message(message, segments, plan, maps.compiled, ignored=maps.ignored)
     issues = (*_issues(message), *outcome.issues)

@@ -7,13 +7,14 @@
     ├── StorageUnavailable            our own transient fault: no acknowledgement
     │   ├── StorageFull               … no room: intake closes its doors until there is
     │   └── StorageBroken             … that does not pass: the process stops
-    ├── Refusal                       a message is answered AE/AR (CE/CR) and kept as `rejected`
+    ├── Refusal                       a message is answered AE/AR (CE/CR) and kept, as `rejected` or in another `state`
     │   ├── HeaderRefusal             AR: the MSH segment itself
     │   └── ContentRefusal            AE: what follows it
     ├── Held                          acknowledged, kept, waits for a person
     └── RequestError                  a FHIR request is answered with an OperationOutcome
 
-Condition codes are those of HL7 table 0357; `code` is our own, stable, and has its row in docs/states.md.
+Condition codes are those of HL7 table 0357; `code` is our own, stable, and has its row in docs/states.md. More leaves
+stand in protocol_errors.py.
 """
 
 from dataclasses import dataclass
@@ -96,6 +97,7 @@ class Refusal(AdapterError):
 
     ack: ClassVar[str] = "AE"
     condition: ClassVar[str] = "207"
+    state: ClassVar[str] = "rejected"
     default_location: ClassVar[Location | None] = None
     mender = "sending hospital"
 
@@ -214,7 +216,7 @@ class MalformedSegment(ContentRefusal):
 
 
 class MissingSegment(ContentRefusal):
-    """A required segment is absent or in a wrong place (B50, B51)."""
+    """A required segment is absent (B50)."""
 
     code, condition = "H2F-2104", "100"
 

@@ -3,10 +3,11 @@
 import asyncio
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -19,8 +20,9 @@ from adapter.documents import finder
 from adapter.errors import ConfigurationError
 from adapter.http_connection import Bounds
 from adapter.http_server import Server, open_listener, post_hl7
-from adapter.intake import EVERY_SITE, HttpLine, Intake, listen, warm
+from adapter.intake import EVERY_SITE, HttpLine, Intake, hold_late_fragments, listen, warm
 from adapter.listeners import Listener, Plan, load_plan
+from adapter.replies.delivery import Deliveries
 from adapter.settings import Settings
 from adapter.stock import Stock
 from adapter.store.database import Database
@@ -74,10 +76,19 @@ class Service:
                     lines.append(await self._listen(intake, wanted))
             ended.push_async_callback(_stop_lines, lines)
             threading.Thread(target=warm, args=(self.stock.catalog,), name="warm", daemon=True).start()
-            minding = asyncio.create_task(doors.mind(lines, self.database, self.incidents))
-            ended.callback(minding.cancel)
+            for beside in self._beside(plan, lines):
+                ended.callback(asyncio.create_task(beside).cancel)
             ended.enter_context(control.watching(api.local, self.incidents))
             await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
+
+    def _beside(self, plan: Plan, lines: Sequence[Line]) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What goes on beside the listeners until the service stops."""
+        sites = [site.code for site in self.stock.catalog.sites]
+        return (
+            doors.mind(lines, self.database, self.incidents),
+            Deliveries(self.database, plan.replies, self.incidents).run(),
+            hold_late_fragments(self.database, self.incidents, sites),
+        )
 
     def _stop(self) -> asyncio.Event:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()

@@ -20,6 +20,7 @@ from adapter.convert import Converted
 from adapter.errors import AdapterError, Held, NoMap, StorageUnavailable
 from adapter.log import event
 from adapter.mapper.engine import Mapped
+from adapter.replies import owed
 from adapter.store import inbox, lanes
 from adapter.store.database import Database, refused
 from adapter.store.figures import UNREAD
@@ -204,6 +205,7 @@ class Worker:
             if len(done) == 1 and done[0].claimed.attempts >= ATTEMPTS:
                 held = _poison(done[0].claimed, type(bug.exception).__name__)
                 lanes.finish(connection, [held.finished], worker=self._name)
+                owed.write(connection, [held.finished.id])
             lanes.release(connection, worker=self._name)
 
     def _write(self, done: Sequence[_Done], untried: Sequence[int]) -> None:
@@ -219,6 +221,7 @@ class Worker:
             inbox.add_findings(connection, _findings(done))
             ended = [one.finished for one in done if one.finished.state != "received"]
             lanes.finish(connection, ended, worker=self._name)
+            owed.write(connection, [one.id for one in ended])
             lanes.give_back(connection, untried, worker=self._name)
             lanes.release(connection, worker=self._name)
             waiting = self._database.others_wait

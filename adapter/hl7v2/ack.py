@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from adapter.errors import Location, Refusal
@@ -31,15 +32,38 @@ DEFAULT_VERSION = "2.5.1"
 _CONTROLS = bytes(range(0x20))
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a message, where it is known from its row only; `situation` is the leaf in words."""
+
+    code: str
+    situation: str
+    text: str
+    mender: str
+    condition: str = "207"
+    at: Location | None = None
+    ack: str = "AE"
+
+    @classmethod
+    def of(cls, refusal: "Refusal | Fault") -> "Fault":
+        """The same of a leaf of the error tree: `MissingField` is "Missing field"."""
+        if isinstance(refusal, Fault):
+            return refusal
+        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", type(refusal).__name__).capitalize()
+        return cls(refusal.code, words, refusal.text, refusal.mender, refusal.condition, refusal.at, refusal.ack)
+
+
 def acknowledge(  # noqa: PLR0913 - the parts of an acknowledgement, all named by the caller
     header: Header,
     *,
     code: str,
     control_id: str,
     now: datetime,
-    error: Refusal | None = None,
-    warnings: Sequence[Refusal] = (),
+    error: Refusal | Fault | None = None,
+    warnings: Sequence[Refusal | Fault] = (),
     text: str = "",
+    expected: int | None = None,
+    unanswered: bool = False,
     sender: tuple[str, str] = ("", ""),
 ) -> bytes:
     """Write the acknowledgement, in the version, characters and delimiters of the message.
@@ -52,22 +76,37 @@ def acknowledge(  # noqa: PLR0913 - the parts of an acknowledgement, all named b
         error: why the message is refused; it says code, place and text, never a value of the message.
         warnings: faults that do not refuse it (ERR-4 `W`; versions before 2.5 cannot say this and leave them out).
         text: MSA-3; by default that of the error.
+        expected: MSA-4, the sequence number that should come next (§2.10.1).
+        unanswered: ask for no acknowledgement of this one: MSH-15 and MSH-16 are `NE` (§2.9.3.2).
         sender: our application and facility; by default as the message addressed us.
 
     Returns:
         The message without framing; what the sender wrote (MSH-10, its names) comes back byte for byte.
     """
-    lines = [_msh(header, control_id, now, sender), _msa(header, code, text or (error.text if error else ""))]
+    fault = Fault.of(error) if error else None
+    lines = [
+        _msh(header, control_id, now, sender, unanswered=unanswered),
+        _msa(header, code, text or (fault.text if fault else ""), expected),
+    ]
     detailed = _numbers(header) >= (2, 5)
     if detailed:
-        faults = ([(error, "E")] if error else []) + [(warning, "W") for warning in warnings]
-        lines += [_err(header, fault, severity) for fault, severity in faults]
-    elif error:
-        lines.append(_err_before_25(header, error))
+        lines += [_err(header, fault, "E")] if fault else []
+        lines += [_err(header, Fault.of(warning), "W") for warning in warnings]
+    elif fault:
+        lines.append(_err_before_25(header, fault))
     return b"".join(line + b"\r" for line in lines)
 
 
-def _msh(header: Header, control_id: str, now: datetime, sender: tuple[str, str]) -> bytes:
+def acknowledged(raw: bytes, header: Header) -> str:
+    """MSA-2 of an acknowledgement that came to us; empty where it says none."""
+    separator = header.raw(1)
+    lines = re.split(rb"[\r\n]+", raw)
+    line = next((line for line in lines if line.startswith(b"MSA" + separator)), b"")
+    fields = line.split(separator)
+    return fields[2].decode(header.encoding, "replace") if len(fields) > 2 else ""
+
+
+def _msh(header: Header, control_id: str, now: datetime, sender: tuple[str, str], *, unanswered: bool) -> bytes:
     d = header.delimiters
     characters = d.component + d.repetition + d.escape + d.subcomponent + (d.truncation or "")
     numbers = _numbers(header)
@@ -88,19 +127,22 @@ def _msh(header: Header, control_id: str, now: datetime, sender: tuple[str, str]
         _text(header, control_id),
         _echo(header.raw(11)) or b"P",
         _echo(header.raw(12)) or _text(header, DEFAULT_VERSION),
-        *("",) * 5,
+        *("", ""),
+        *(("NE", "NE") if unanswered else ("", "")),
+        "",
         _echo(header.raw(18)),
     )
 
 
-def _msa(header: Header, code: str, text: str) -> bytes:
-    return _join(header, "MSA", code, _echo(header.control_id), _text(header, text[:LONGEST_TEXT]))
+def _msa(header: Header, code: str, text: str, expected: int | None) -> bytes:
+    number = "" if expected is None else str(expected)
+    return _join(header, "MSA", code, _echo(header.control_id), _text(header, text[:LONGEST_TEXT]), number)
 
 
-def _err(header: Header, fault: Refusal, severity: str) -> bytes:
+def _err(header: Header, fault: Fault, severity: str) -> bytes:
     d = header.delimiters
     condition = d.component.join([fault.condition, CONDITIONS[fault.condition], "HL70357"])
-    ours = d.component.join([escape(fault.code, d), escape(_situation(fault), d), "L"])
+    ours = d.component.join([escape(fault.code, d), escape(fault.situation, d), "L"])
     return _join(
         header,
         "ERR",
@@ -115,7 +157,7 @@ def _err(header: Header, fault: Refusal, severity: str) -> bytes:
     )
 
 
-def _err_before_25(header: Header, fault: Refusal) -> bytes:
+def _err_before_25(header: Header, fault: Fault) -> bytes:
     """ERR-1 of type CM: segment, sequence, field, code (a CE whose components became subcomponents)."""
     d = header.delimiters
     code = d.subcomponent.join([fault.condition, CONDITIONS[fault.condition], "HL70357"])
@@ -132,11 +174,6 @@ def _place(at: Location | None) -> list[str]:
         place.append(str(at.field))
         place += ["1", str(at.component)] if at.component else []
     return place
-
-
-def _situation(fault: Refusal) -> str:
-    """The name of the leaf as words: `MissingField` is "Missing field"."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", type(fault).__name__).capitalize()
 
 
 def _join(header: Header, *fields: str | bytes) -> bytes:

@@ -1,10 +1,11 @@
 """MSH alone, as bytes: what is needed to answer a message, even one that cannot be read."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from adapter.errors import BadDelimiters, HeaderTooShort, Location, NoHeader, NotEr7
 from adapter.hl7v2.encoding import BYTE_ORDER_MARK, GB18030, codec, refuse_wide
-from adapter.hl7v2.message import Delimiters, split_field
+from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, Delimiters, split_field
 
 _UTF8_MARK = BYTE_ORDER_MARK.encode()
 
@@ -23,8 +24,12 @@ class Header:
 
     def text(self, n: int, component: int = 1) -> str:
         """One component of MSH-n, first repetition, unescaped."""
-        value = split_field(self.raw(n).decode(self.encoding, "replace"), self.delimiters)
-        return value[0][component - 1][0] if value and component <= len(value[0]) else ""
+        raw = self.raw(n)
+        if not raw:
+            return ""
+        split = _components if len(raw) <= LONGEST_SPLIT_KEPT else _components.__wrapped__
+        found = split(raw, self.encoding, self.delimiters)
+        return found[component - 1] if component <= len(found) else ""
 
     @property
     def control_id(self) -> bytes:
@@ -90,6 +95,13 @@ class Header:
     def charset(self) -> str:
         """MSH-18.1, first repetition."""
         return self.text(18)
+
+
+@lru_cache(maxsize=4096)
+def _components(raw: bytes, encoding: str, delimiters: Delimiters) -> tuple[str, ...]:
+    """The first repetition of a field; a sender writes much the same into MSH every time."""
+    value = split_field(raw.decode(encoding, "replace"), delimiters)
+    return tuple([component[0] for component in value[0]]) if value else ()
 
 
 NO_HEADER = Header(Delimiters("|", "^", "~", "\\", "&", None), (b"MSH", b"|", b"^~\\&"))

@@ -4,17 +4,18 @@ MSH, sender, characters, controls, MSH-9 to 12, required segments, patient. (Fra
 duplicate is found in the transaction that stores.) Everything else waits until the message is safe on disk.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
-from hashlib import blake2b, sha256
 
 from adapter.errors import (
     ForeignSender,
     Location,
+    MalformedSegment,
     MissingField,
     MissingHeaderField,
     MissingSegment,
     Refusal,
+    TooLarge,
     UnknownSender,
     UnsupportedEvent,
     UnsupportedType,
@@ -22,34 +23,19 @@ from adapter.errors import (
     WrongProcessingId,
 )
 from adapter.hl7v2 import grammar
+from adapter.hl7v2.continuation import fragment
 from adapter.hl7v2.message import NULL, Message, parse_path
-from adapter.hl7v2.parse import NO_HEADER, Header, header, parse
+from adapter.hl7v2.parse import Header, header, parse
+from adapter.intake.doubts import doubt_header, doubt_message
+from adapter.intake.reading import LONGEST, Reading
 from adapter.listeners import Channel
 from adapter.mapper.catalog import IGNORED, Catalog
 from adapter.mapper.sites import Site
+from adapter.protocol_errors import ContinuationNotTaken, ControlIdTooLong, WrongOrder
 
-_ALWAYS = {"AL": True, "NE": False, "": False}
-_ACKNOWLEDGEMENTS = frozenset({"ACK", "MCF"})
-
-
-@dataclass(slots=True)
-class Reading:
-    """What is known of a message, up to the check that refused it, if one did."""
-
-    head: Header = NO_HEADER
-    type: str = ""
-    event: str = ""
-    version: str = ""
-    site: Site | None = None
-    message: Message | None = None
-    structure: str = ""
-    state: str = "received"
-    refusal: Refusal | None = None
-
-    @property
-    def is_acknowledgement(self) -> bool:
-        """Whether the message is itself an answer."""
-        return self.type in _ACKNOWLEDGEMENTS
+_LINK_CONTROL = (0, -1)
+_OF_RESULTS = frozenset({"OBX", "NTE", "TCD", "SID"})
+_OF_ORDERS = frozenset({"OBR", "ORC"})
 
 
 def read(raw: bytes, catalog: Catalog, channel: Channel) -> Reading:
@@ -62,49 +48,6 @@ def read(raw: bytes, catalog: Catalog, channel: Channel) -> Reading:
     return reading
 
 
-def acknowledgement(head: Header, refusal: Refusal | None) -> tuple[str, bool]:
-    """The code that answers a message, and whether the sender wants to hear it (HL7 v2.5.1 §2.9.3, table 0155).
-
-    Both MSH-15 and MSH-16 empty is the original mode: always AA, AE or AR. MSH-16 alone asks for these too, by its
-    condition; MSH-15 asks for CA, CE or CR. A condition that is in no table counts as `AL` (B31).
-    """
-    code = refusal.ack if refusal else "AA"
-    accept, application = head.accept_ack, head.application_ack
-    if not accept and not application:
-        return code, True
-    conditions = _ALWAYS | {"ER": refusal is not None, "SU": refusal is None}
-    if not accept:
-        return code, conditions.get(application, True)
-    return f"C{code[1]}", conditions.get(accept, True)
-
-
-def lane(reading: Reading) -> str:
-    """What keeps the messages of one patient in order: the site and a digest of its patient number."""
-    if reading.site is None or reading.message is None:
-        return reading.site.code if reading.site else ""
-    patient = reading.message.text(reading.site.lane)
-    if not patient:
-        return reading.site.code
-    return f"{reading.site.code}|{blake2b(patient.encode(), digest_size=8).hexdigest()}"
-
-
-def digest(raw: bytes, reading: Reading) -> bytes:
-    """SHA-256 of the bytes, the duplicate's mark.
-
-    Where the site promises that MSH-10 is unique, MSH-7 is left out: a sender that writes a new time into the same
-    message sends it again (B17).
-    """
-    if reading.site is None or not reading.site.unique_control_ids:
-        return sha256(raw).digest()
-    fields = reading.head.fields
-    # MSH and its separator, then MSH-2 to MSH-6, each with the separator that follows it.
-    start = raw.index(b"MSH") + 4 + sum(len(field) + 1 for field in fields[2:7])
-    view = memoryview(raw)
-    found = sha256(view[:start])
-    found.update(view[start + len(reading.head.raw(7)) :])
-    return found.digest()
-
-
 def _check(raw: bytes, catalog: Catalog, channel: Channel, reading: Reading) -> None:
     head = reading.head = header(raw)
     reading.type, reading.event, reading.version = head.type, head.event, head.version
@@ -115,18 +58,59 @@ def _check(raw: bytes, catalog: Catalog, channel: Channel, reading: Reading) -> 
         raise UnknownSender("MSH-3 and MSH-4 name no site of mappings/sites")
     if not channel.takes(site.code):
         raise ForeignSender("this sender may not send over this connection")
-    message = reading.message = parse(raw, default_encoding=site.encoding, head=head, habits=site.habits)
-    _check_type(reading, catalog)
-    _require(head, 10, "the message control id")
+    message = reading.message = _parse(raw, catalog, reading, site)
+    if reading.sequence in _LINK_CONTROL:
+        # It starts or resets the link; beyond MSH it says nothing, and MSH-9 is of no account (B34, B36).
+        reading.state = "ignored"
+        return
+    _check_header(reading, catalog, site)
+    doubt_header(reading)
+    doubt_message(reading, message)
+    if reading.state == "ignored":
+        return
+    if head.raw(14) or message.segments[-1].name == "DSC" or message.first("ADD"):
+        _check_fragment(reading, message)
+    if reading.fragment is None:
+        # Only a whole message can be asked for its structure and its patient, and only one that is to be converted.
+        _check_segments(message, reading.structure, reading.version)
+        _check_patients(message, site)
+
+
+def _parse(raw: bytes, catalog: Catalog, reading: Reading, site: Site) -> Message:
+    """Read the message; a fault of its segments is told after those of MSH."""
+    if site.intake.sequence_numbers:
+        reading.sequence = _sequence(reading.head)
+    try:
+        return parse(raw, default_encoding=site.encoding, head=reading.head, habits=site.habits)
+    except (MalformedSegment, TooLarge):
+        _check_header(reading, catalog, site)
+        raise
+
+
+def _sequence(head: Header) -> int | None:
+    number = head.sequence_number
+    return int(number) if number.removeprefix("-").isdecimal() and len(number) < 16 else None
+
+
+def _check_header(reading: Reading, catalog: Catalog, site: Site) -> None:
+    """MSH-9 to MSH-12."""
+    head = reading.head
+    _check_type(reading, catalog, site)
+    if site.intake.empty_control_id == "refuse":
+        _require(head, 10, "the message control id")
+    if len(head.control_id) > LONGEST < len(head.text(10)):
+        raise ControlIdTooLong(f"the message control id has more than {LONGEST} characters")
     _check_processing(head, site)
-    _check_version(reading)
-    reading.structure = grammar.structure(reading.type, reading.event, reading.version, head.structure_sent) or ""
-    _check_segments(message, reading.structure, reading.version)
-    _check_patients(message, site)
+    _check_version(reading, site)
+    structure = grammar.structure(reading.type, reading.event, reading.version, head.structure_sent)
+    reading.structure = structure or ""
 
 
-def _check_type(reading: Reading, catalog: Catalog) -> None:
+def _check_type(reading: Reading, catalog: Catalog, site: Site) -> None:
     _require(reading.head, 9, "the message type")
+    if f"{reading.type}^{reading.event}" in site.intake.ignored:
+        reading.state = "ignored"
+        return
     accepted = catalog.accepts(reading.type, reading.event)
     if accepted is None and not catalog.knows_type(reading.type):
         raise UnsupportedType("this message type is not taken here")
@@ -137,14 +121,19 @@ def _check_type(reading: Reading, catalog: Catalog) -> None:
 
 
 def _check_processing(head: Header, site: Site) -> None:
-    """An empty MSH-11 counts as production (B21)."""
+    """An empty MSH-11 counts as production, unless the site has agreed to be strict (B21)."""
     processing = head.processing_id
     if processing and processing not in site.processing:
         raise WrongProcessingId("messages with this processing id are not taken here")
+    if site.intake.strict:
+        _require(head, 11, "the processing id")
 
 
-def _check_version(reading: Reading) -> None:
-    _require(reading.head, 12, "the version")
+def _check_version(reading: Reading, site: Site) -> None:
+    if not reading.version:
+        reading.version = site.intake.version
+    if not reading.version:
+        _require(reading.head, 12, "the version")
     if reading.version not in _versions():
         raise UnsupportedVersion("this is no version of HL7 v2")
 
@@ -159,14 +148,31 @@ def _versions() -> frozenset[str]:
     return frozenset({*grammar.versions(), "2.9"})
 
 
+def _check_fragment(reading: Reading, message: Message) -> None:
+    """A part of a message waits for the others, unless the site has agreed to send whole ones (B38)."""
+    reading.fragment = fragment(message, reading.head)
+    if reading.fragment is None:
+        return
+    if not reading.policy.continuation:
+        raise ContinuationNotTaken("messages in fragments are not taken here")
+    reading.state = "fragment"
+
+
 def _check_segments(message: Message, structure: str, version: str) -> None:
-    """Refuse what lacks a required segment (B50), where the structure is known."""
+    """Refuse what lacks a required segment (B50), or has results before their order (B51), in a known structure."""
     if not structure:
         return
     names = tuple([segment.name for segment in message.segments])
     for problem in grammar.shape(structure, version, names).problems:
+        at = Location(problem.segment, problem.occurrence)
         if problem.kind == "missing":
             raise MissingSegment(f"{structure} requires {problem.segment}", at=Location(problem.segment))
+        if problem.kind == "order" and problem.segment == "OBX" and _precedes_its_order(names[problem.index :]):
+            raise WrongOrder("the result stands before its order", at=at)
+
+
+def _precedes_its_order(names: Sequence[str]) -> bool:
+    return next((name for name in names if name not in _OF_RESULTS), "") in _OF_ORDERS
 
 
 def _check_patients(message: Message, site: Site) -> None:

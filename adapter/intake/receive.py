@@ -7,13 +7,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapter import log
-from adapter.errors import ForeignSender, Refusal, StorageUnavailable, TooLarge, UnknownSender
-from adapter.hl7v2.ack import acknowledge
-from adapter.hl7v2.parse import NO_HEADER
-from adapter.intake.checks import Reading, acknowledgement, digest, lane, read
-from adapter.intake.writer import UNKNOWN_SITE, Record, Stored, Writer
+from adapter.errors import StorageUnavailable, TooLarge
+from adapter.hl7v2.ack import acknowledged
+from adapter.hl7v2.parse import NO_HEADER, Header
+from adapter.intake.checks import read
+from adapter.intake.draft import Arrival, Draft
+from adapter.intake.marks import digest
+from adapter.intake.reading import Reading
+from adapter.intake.settle import Outcomes
+from adapter.intake.storing import Stored
+from adapter.intake.watch import Watch
+from adapter.intake.writer import Writer
 from adapter.listeners import Channel
 from adapter.mapper.catalog import Catalog
+from adapter.replies import owed
 from adapter.store import inbox
 from adapter.store.database import Database
 from adapter.store.incidents import Incidents
@@ -43,16 +50,6 @@ class Origin:
     peer: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """An origin, and when it was."""
-
-    channel: str
-    transport: str
-    peer: str
-    received_at: datetime
-
-
 class Intake:
     """Receives messages into one database. Belongs to one event loop."""
 
@@ -74,14 +71,15 @@ class Intake:
             incidents: hears of what an operator must know.
             instance: up to three characters that tell apart the processes of one database in our own MSH-10.
         """
-        self._catalog, self._clock, self._instance = catalog, clock, instance
+        self._catalog, self._clock, self._instance, self._database = catalog, clock, instance, database
         self.incidents = incidents
         self.tally = Tally()
-        self._database, self._writer = database, Writer(database)
+        self._watch, self._outcomes = Watch(incidents), Outcomes(database)
+        self._writer = Writer(database)
         self._last_id = 0
 
     async def receive(self, raw: bytes, *, origin: Origin) -> Answer:
-        """Check and store one message; return its answer when it is on disk.
+        """Check and store one message; return its answer when it is on disk, or (`ack_point: mapped`) converted.
 
         Args:
             raw: the bytes, without framing; kept as they are.
@@ -90,15 +88,23 @@ class Intake:
         Returns:
             The acknowledgement: of the first one, if the message came before.
         """
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         arrival = self._arrival(origin)
         reading = read(raw, self._catalog, origin.channel)
         if reading.is_acknowledgement:
-            # An acknowledgement is never acknowledged (B32).
-            log.event("acknowledgement_unexpected", level=logging.WARNING, channel=arrival.channel, peer=origin.peer)
-            return await self._keep(_event("acknowledgement", raw, arrival), state="acknowledgement")
-        self._note_sender(reading, origin)
-        message = self._message(raw, reading, arrival, mark=digest(raw, reading))
-        return await self._keep(message, state=message.state)
+            return await self._keep_acknowledgement(raw, reading.head, arrival)
+        self._watch.received(reading, arrival)
+        draft = self._draft(raw, reading, arrival, mark=digest(raw, reading))
+        try:
+            async with asyncio.timeout(BUDGET_SECONDS):
+                answer = await self._answer(draft)
+        except (StorageUnavailable, TimeoutError) as error:
+            answer = self._outage(draft, error)
+        self._watch.answered(
+            loop.time() - begun, site=reading.site.code if reading.site else "", channel=origin.channel.name
+        )
+        return answer
 
     async def receive_oversize(self, event: Oversize, *, origin: Origin) -> Answer:
         """Refuse a message above the limit, of which only the head is here (A26, A27)."""
@@ -107,8 +113,9 @@ class Intake:
         if reading.head is NO_HEADER and not event.ended:
             answer = await self._keep(_event("garbage", event.head, arrival), state="garbage")
             return replace(answer, close=True)
+        reading.fragment = None
         reading.refusal = TooLarge(f"the message has {event.length} bytes{'' if event.ended else ' and goes on'}")
-        message = self._message(event.head, reading, arrival, mark=bytes.fromhex(event.sha256))
+        message = self._draft(event.head, reading, arrival, mark=bytes.fromhex(event.sha256)).message()
         answer = await self._keep(message, state=message.state)
         return replace(answer, close=answer.close or not event.ended)
 
@@ -129,18 +136,50 @@ class Intake:
         """Return when everything that was received is stored."""
         await self._writer.close()
 
-    def _arrival(self, origin: Origin) -> _Arrival:
-        return _Arrival(origin.channel.name, origin.transport, origin.peer, self._clock())
+    def _arrival(self, origin: Origin) -> Arrival:
+        return Arrival(origin.channel, origin.transport, origin.peer, self._clock())
 
-    def _note_sender(self, reading: Reading, origin: Origin) -> None:
-        """Tell of a sender that is not known, or not here (D1, D2)."""
-        place = {"channel": origin.channel.name, "peer": origin.peer.rpartition(":")[0]}
-        if isinstance(reading.refusal, ForeignSender) and reading.site:
-            self.incidents.note("foreign_sender", site=reading.site.code, **place)
-        elif isinstance(reading.refusal, UnknownSender):
-            self.incidents.note("unknown_sender", **place)
+    def _draft(self, raw: bytes, reading: Reading, arrival: Arrival, *, mark: bytes) -> Draft:
+        return Draft(raw, reading, arrival, mark, self._next_control_id(arrival.received_at), self._catalog)
 
-    async def _keep(self, record: Record, *, state: str) -> Answer:
+    async def _answer(self, draft: Draft) -> Answer:
+        """Store a message, and wait for its end where the answer depends on it.
+
+        Raises:
+            StorageUnavailable: it is not stored.
+        """
+        message = draft.message()
+        stored = await self._writer.put(message)
+        self._tell(message, stored)
+        self._watch.stored(stored, asked=draft.sequence is not None)
+        state = stored.message.state if stored.message else "duplicate"
+        if stored.ack_code == "" and stored.message_id is not None:
+            fault = await self._outcomes.of(stored.message_id)
+            code, ack = draft.settled(fault, self._clock())
+            stored = await self._writer.put(inbox.StoredAck(stored.message_id, code, ack))
+        return Answer(stored.ack, state, stored.message_id)
+
+    def _outage(self, draft: Draft, error: Exception) -> Answer:
+        """Answer for a fault of our own: nothing, and the sender comes again, or what was agreed (F6 to F10)."""
+        log.event("message_not_stored", level=logging.ERROR, failure=error, channel=draft.arrival.channel.name)
+        self.incidents.note("storage_unavailable", detail=type(error).__name__)
+        ack = draft.out_of_service()
+        return Answer(ack, "", close=ack is None)
+
+    async def _keep_acknowledgement(self, raw: bytes, head: Header, arrival: Arrival) -> Answer:
+        """An acknowledgement is never acknowledged (B32)."""
+        try:
+            known = await asyncio.to_thread(self._message_of, acknowledged(raw, head))
+        except StorageUnavailable:
+            known = None
+        self._watch.unexpected(arrival, known)
+        return await self._keep(_event("acknowledgement", raw, arrival), state="acknowledgement")
+
+    def _message_of(self, control_id: str) -> int | None:
+        with self._database.read() as connection:
+            return owed.message_of(connection, control_id)
+
+    async def _keep(self, record: inbox.NewMessage | inbox.Event, *, state: str) -> Answer:
         try:
             async with asyncio.timeout(BUDGET_SECONDS):
                 stored = await self._writer.put(record)
@@ -149,37 +188,21 @@ class Intake:
             log.event("message_not_stored", level=logging.ERROR, failure=error, channel=record.channel)
             self.incidents.note("storage_unavailable", detail=type(error).__name__)
             return Answer(None, "", close=True)
-        _log_stored(record, stored)
-        _count(self.tally, record, stored)
+        if isinstance(record, inbox.NewMessage):
+            self._tell(record, stored)
         return Answer(stored.ack, "duplicate" if stored.repeated else state, stored.message_id)
 
-    def _message(self, raw: bytes, reading: Reading, arrival: _Arrival, *, mark: bytes) -> inbox.NewMessage:
-        head, refusal = reading.head, reading.refusal
-        code, wanted = acknowledgement(head, refusal)
-        now = arrival.received_at
-        ack = acknowledge(head, code=code, control_id=self._next_control_id(now), now=now, error=refusal)
-        return inbox.NewMessage(
-            site=reading.site.code if reading.site else UNKNOWN_SITE,
-            channel=arrival.channel,
-            transport=arrival.transport,
-            peer=arrival.peer,
-            control_id=head.text(10),
-            message_type=reading.type,
-            event=reading.event,
-            structure=reading.structure,
-            version=reading.version,
-            lane=lane(reading),
-            sha256=mark,
-            raw=raw,
-            encoding=reading.message.encoding if reading.message else "",
-            state="rejected" if refusal else reading.state,
-            received_at=now,
-            cause_code=refusal.code if refusal else "",
-            cause=_cause(refusal),
-            mender=refusal.mender if refusal else "",
-            ack_code=code,
-            ack=ack if wanted else None,
-        )
+    def _tell(self, message: inbox.NewMessage, stored: Stored) -> None:
+        """Log, by ids only, and count what became of a message."""
+        made = stored.message or message
+        name, level = _outcome(made, stored)
+        place = {"site": made.site, "channel": made.channel, "cause": made.cause_code}
+        log.event(name, level=level, failure=None, message_id=stored.message_id, **place)
+        if stored.repeated:
+            self.tally.resends[made.site, made.channel] += 1
+        else:
+            kind = self.tally.label(f"{made.message_type}^{made.event}")
+            self.tally.stored((made.site, made.channel, kind, made.state, made.ack_code))
 
     def _next_control_id(self, now: datetime) -> str:
         """Our MSH-10: microseconds since 1970, each greater than the last."""
@@ -187,37 +210,14 @@ class Intake:
         return f"H2F{self._last_id:014x}{self._instance}"
 
 
-def _event(kind: str, raw: bytes, arrival: _Arrival) -> inbox.Event:
-    return inbox.Event(kind, arrival.channel, arrival.transport, arrival.peer, arrival.received_at, raw)
+def _event(kind: str, raw: bytes, arrival: Arrival) -> inbox.Event:
+    return inbox.Event(kind, arrival.channel.name, arrival.transport, arrival.peer, arrival.received_at, raw)
 
 
-def _cause(refusal: Refusal | None) -> str:
-    if refusal is None:
-        return ""
-    return f"{refusal.at}: {refusal.text}" if refusal.at else refusal.text
-
-
-def _log_stored(record: Record, stored: Stored) -> None:
-    if isinstance(record, inbox.NewMessage):
-        name, level = _outcome(record, stored)
-        place = {"site": record.site, "channel": record.channel, "cause": record.cause_code}
-        log.event(name, level=level, failure=None, message_id=stored.message_id, **place)
-
-
-def _count(tally: Tally, record: Record, stored: Stored) -> None:
-    if not isinstance(record, inbox.NewMessage):
-        return
-    if stored.repeated:
-        tally.resends[record.site, record.channel] += 1
-        return
-    kind = tally.label(f"{record.message_type}^{record.event}")
-    tally.stored((record.site, record.channel, kind, record.state, record.ack_code))
-
-
-def _outcome(record: inbox.NewMessage, stored: Stored) -> tuple[str, int]:
+def _outcome(message: inbox.NewMessage, stored: Stored) -> tuple[str, int]:
     if stored.repeated:
         return "message_resent", logging.INFO
-    if record.state != "rejected":
+    if message.ack_code not in inbox.REFUSALS:
         return "message_stored", logging.DEBUG
     # A sender that asked not to be told (B28, B30): nobody else knows.
-    return ("refusal_not_told", logging.ERROR) if record.ack is None else ("message_refused", logging.WARNING)
+    return ("refusal_not_told", logging.ERROR) if message.ack is None else ("message_refused", logging.WARNING)

@@ -1,7 +1,8 @@
 """The inbox: what came, byte for byte, what was answered, and in which state it is.
 
 States: `received` (waits for a worker: `lanes.py`), then one of `mapped`, `unmapped` (kept; no map for its structure
-yet), `held` (waits for a person); or from the start `ignored` or `rejected`.
+yet), `held` (waits for a person); or from the start `ignored` or `rejected`. A `fragment` waits for the others and is
+`joined` with them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,21 +10,56 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
+from adapter.errors import Refusal
+from adapter.hl7v2.continuation import Fragment
 from adapter.store.database import ARRIVED, instant, marks, micros, rows, run, run_many
 
 Key = tuple[str, str, bytes]
 """What makes two messages the same: site, MSH-10, SHA-256 of the bytes."""
 
+REFUSALS = frozenset({"AE", "AR", "CE", "CR"})
+"""The answers of which a message is `rejected` (HL7 table 0008)."""
+
 _AT_ONCE = 64  # messages in one statement; longer ones gain nothing
+
+
+class Judge(Protocol):
+    """Judges a message anew with what only the inbox knows; asked inside of the transaction that stores."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether MSH-10 of another message is refused (B15)."""
+        ...
+
+    @property
+    def sequence(self) -> int | None:
+        """MSH-13, where the protocol of sequence numbers is followed (B34)."""
+        ...
+
+    @property
+    def fragment(self) -> Fragment | None:
+        """The place of a fragment (B38)."""
+        ...
+
+    def again(self, refusal: Refusal | None, expected: int | None = None) -> "NewMessage":
+        """The message with this refusal, its answer with the expected sequence number."""
+        ...
+
+    def whole(self, raw: bytes) -> "NewMessage":
+        """The message of which this was the last fragment, judged by its joined text."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class NewMessage:
-    """A message to store; the fields of MSH are texts for people and for search, `raw` is the truth."""
+    """A message to store; the fields of MSH are texts for people and for search, `raw` is the truth.
+
+    `unique` says that its site promises to use no MSH-10 twice. Without `ack_code` the answer is not known yet.
+    """
 
     site: str
     channel: str
@@ -45,6 +81,11 @@ class NewMessage:
     mender: str = ""
     ack_code: str = ""
     ack: bytes | None = None
+    flags: str = ""
+    content: int | None = None
+    resend_of: int | None = None
+    unique: bool = False
+    judge: Judge | None = None
 
     @property
     def key(self) -> Key:
@@ -59,6 +100,17 @@ class StoredAck:
     message_id: int
     ack_code: str
     ack: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the inbox has of some messages: their answers, and the digests of all that have the same site and MSH-10.
+
+    One that was refused has used no MSH-10 up.
+    """
+
+    acks: dict[Key, StoredAck]
+    used: dict[tuple[str, str], set[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +168,7 @@ class Listed:
 _NEW = (
     *("site", "channel", "transport", "peer", "control_id", "message_type", "event", "structure", "version", "lane"),
     *("sha256", "raw", "encoding", "state", "received_at", "cause_code", "cause", "mender", "ack_code", "ack"),
+    *("flags", "content", "resend_of"),
 )
 _LISTED = (
     *("id", "site", "state", "message_type", "event", "control_id", "received_at", "attempts", "ack_code"),
@@ -128,6 +181,11 @@ _FILTERS = frozenset({"site", "state", "message_type", "event", "control_id", "c
 
 def find_duplicate(connection: Connection, keys: Sequence[Key]) -> dict[Key, StoredAck]:
     """Find which of these messages (`NewMessage.key`) are stored already, with the answer they were given."""
+    return look_up(connection, keys).acks
+
+
+def look_up(connection: Connection, keys: Sequence[Key]) -> Known:
+    """Find what is known of these messages (`NewMessage.key`)."""
     found: dict[Key, StoredAck] = {}
     for some in _parts(keys):
         sites, numbers = sorted({key[0] for key in some}), sorted({key[1] for key in some})
@@ -135,7 +193,20 @@ def find_duplicate(connection: Connection, keys: Sequence[Key]) -> dict[Key, Sto
             WHERE site IN ({marks(sites)}) AND control_id IN ({marks(numbers)})"""
         for site, control_id, digest, number, code, ack in rows(connection, sql, [*sites, *numbers]):
             found[(site, control_id, bytes(digest))] = StoredAck(number, code, None if ack is None else bytes(ack))
-    return {key: found[key] for key in keys if key in found}
+    used: dict[tuple[str, str], set[bytes]] = {}
+    for key, stored in found.items():
+        if stored.ack_code not in REFUSALS:
+            used.setdefault(key[:2], set()).add(key[2])
+    return Known({key: found[key] for key in keys if key in found}, used)
+
+
+def find_contents(connection: Connection, contents: Sequence[int]) -> dict[int, int]:
+    """Find the first message of each of these contents (`NewMessage.content`)."""
+    found: dict[int, int] = {}
+    for some in _parts(contents):
+        sql = f"SELECT content, min(id) FROM message WHERE content IN ({marks(some)}) GROUP BY content"
+        found |= dict(rows(connection, sql, some))
+    return found
 
 
 def insert(connection: Connection, messages: Sequence[NewMessage]) -> list[int]:

@@ -23,6 +23,10 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
+    "clock_skew": Kind("times in MSH-7 that cannot be right", HOSPITAL, DAY),
+    "control_id_reused": Kind(
+        "the same MSH-10 for different messages, of a site that promised otherwise", HOSPITAL, DAY
+    ),
     "foreign_sender": Kind("messages of a site that this listener is not for", SECURITY, DAY),
     "idle": Kind("a hospital is silent in its working time", HOSPITAL),
     "backlog": Kind("messages wait for more than five minutes to be converted", ADMINISTRATOR),
@@ -44,4 +48,12 @@ KINDS: Mapping[str, Kind] = {
         "messages were not stored, and not acknowledged: senders send again", ADMINISTRATOR, 60
     ),
     "worker_died": Kind("a worker process ended by itself, and was started again", ADMINISTRATOR, HOUR),
+    "fragments_missing": Kind("messages of which not all fragments came", HOSPITAL, DAY),
+    "refusal_not_told": Kind("messages that are refused, whose sender asked not to be told", HOSPITAL, DAY),
+    "reply_undeliverable": Kind("application acknowledgements that the hospital did not take", NETWORK, DAY),
+    "reply_without_address": Kind("application acknowledgements for a site without an address", ADMINISTRATOR, DAY),
+    "sequence_gap": Kind("numbers in MSH-13 are missing: nothing is taken until they come", HOSPITAL),
+    "slow_acknowledgement": Kind("answers that took longer than a second", ADMINISTRATOR, HOUR / 4),
+    "unexpected_acknowledgement": Kind("acknowledgements that nobody waits for", HOSPITAL, DAY),
+    "version_misdeclared": Kind("fields of a later version than MSH-12 says", HOSPITAL, DAY),
 }

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from adapter.store.database import marks, rows
-from adapter.store.inbox import NewMessage, announce
+from adapter.store.inbox import REFUSALS, NewMessage, announce
 
-REFUSALS = frozenset({"AE", "AR", "CE", "CR"})
-"""The answers of which a message is `rejected` (HL7 table 0008)."""
+__all__ = ["REFUSALS", "lift"]
 
 _JUDGED = (
     "message_type",
@@ -24,6 +23,8 @@ _JUDGED = (
     "state",
     "ack_code",
     "ack",
+    "flags",
+    "content",
     "raw",
 )
 _LIFT = f"""UPDATE message SET (site, control_id, {",".join(_JUDGED)}, cause_code, cause, mender)

@@ -15,6 +15,7 @@ import httpx
 
 from adapter.wire.mllp import Decoder, Frame, encode
 
+NO_ANSWER = "no answer in time"
 MEDIA_TYPE = "application/hl7-v2; charset=utf-8"
 _CHUNK = 256 * 1024
 _MSA = re.compile(rb"[\r\n]MSA(.)([A-Z]{2})(?=\1|[\r\n]|$)", re.DOTALL)
@@ -128,7 +129,7 @@ async def _post(client: httpx.AsyncClient, url: str, message: bytes) -> Delivery
     except httpx.ConnectError as error:
         raise ConnectionRefusedError(str(error)) from error
     except httpx.TimeoutException:
-        failure = "no answer in time"
+        failure = NO_ANSWER
     except httpx.TransportError:
         failure = "connection closed without an answer"
     else:
@@ -165,7 +166,7 @@ class _Line:
                 return
             data = b"" if failure else await self._read(seconds)
             if data is None:
-                failure = "no answer in time"
+                failure = NO_ANSWER
             elif not data:
                 failure = "connection closed without an answer"
             for event in self.decoder.feed(data or b""):

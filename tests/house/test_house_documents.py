@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapter import errors
+from adapter import errors, protocol_errors
 from adapter.cli import COMMANDS
 from adapter.settings import Settings, variable
 from adapter.store.incident_kinds import KINDS
@@ -21,7 +21,11 @@ def error_classes(root: type[errors.AdapterError]) -> Iterator[type[errors.Adapt
         yield from error_classes(child)
 
 
-ERRORS = [kind for kind in error_classes(errors.AdapterError) if kind.__module__ == errors.__name__]
+ERRORS = [
+    kind
+    for kind in error_classes(errors.AdapterError)
+    if kind.__module__ in {errors.__name__, protocol_errors.__name__}
+]
 LEAVES = [kind for kind in ERRORS if not kind.__subclasses__()]
 
 

@@ -1,0 +1,1 @@
+"""Application acknowledgements of enhanced mode: written when a message has ended, sent as messages of their own."""
