@@ -19,10 +19,12 @@ from adapter.convert import Converted, convert
 from adapter.crew import Crew
 from adapter.errors import ConfigurationError
 from adapter.fhir.profiles import definitions
+from adapter.hl7v2.slim import stored
 from adapter.mapper.engine import Mapped
 from adapter.service import Service
 from adapter.settings import Settings
 from adapter.stock import Stock
+from adapter.store import parts
 from adapter.store.database import Database, open_database
 from adapter.store.incidents import Incidents
 from adapter.store.lanes import Claimed
@@ -62,10 +64,12 @@ def run(settings: Settings) -> None:
     database = open_database(settings.database)
     try:
         _define(database, stock)
+        parts.sweep(database, now())
         incidents = Incidents(database, now)
         works = [Work() for _ in range(_worker_count(settings, database))]
         with _workers(settings, stock, database, works, incidents):
-            asyncio.run(Service(settings, stock, database, incidents, works, now).serve())
+            service = Service(settings, stock, database, incidents=incidents, works=works, clock=now)
+            asyncio.run(service.serve())
         if database.broken:
             raise database.broken
     finally:
@@ -144,7 +148,8 @@ def _work(settings: Settings, name: str, cells: Any) -> None:
 
 def _worker(database: Database, stock: Stock, name: str, work: Work) -> Worker:
     def converted(claimed: Claimed) -> Converted:
-        return convert(claimed.raw, catalog=stock.catalog, site=stock.catalog.sites[claimed.site])
+        raw = stored(claimed.raw) if claimed.large else claimed.raw
+        return convert(raw, catalog=stock.catalog, site=stock.catalog.sites[claimed.site])
 
     worker = Worker(database, name=name, convert=converted, rules=stock.rules, clock=now)
     worker.work = work

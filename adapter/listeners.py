@@ -35,13 +35,14 @@ class Tls:
 
     `clients` is the file of certificate authorities; without it no client certificate is asked for. `subjects` are
     the names (common name or alternative name) or SHA-256 fingerprints of the certificates that are let in; none
-    named means every certificate of these authorities.
+    named means every certificate of these authorities. `revoked` is their list of what they have taken back.
     """
 
     certificate: Path
     key: Path
     clients: Path | None = None
     subjects: frozenset[str] = frozenset()
+    revoked: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Plan:
 _LIMITS = ("max_connections", "connections_per_address", "rate")
 _HABITS = ("strict_framing", "single_connection")
 _LISTENER = frozenset({"name", "mllp", "http", "sites", "tls", "allow", "token", *_LIMITS, *_HABITS})
-_TLS = frozenset({"certificate", "key", "clients", "subjects"})
+_TLS = frozenset({"certificate", "key", "clients", "subjects", "revoked"})
 _FOLDER = frozenset({"name", "path", "sites"})
 _ROOT = frozenset({"listeners", "folders", "replies"})
 
@@ -115,6 +116,8 @@ def load_plan(file: Path, *, sites: Sequence[str]) -> Plan:
         if names.count(one["name"]) > 1:
             raise MappingError(f"name: {one['name']} stands twice", file=file, line=one.at["name"])
     replies: Any = said.get("replies") or Lines()
+    if not isinstance(replies, Lines):
+        raise MappingError("replies: says for each site HOST:PORT", file=file, line=said.at["replies"])
     return Plan(
         listeners, folders, {_site(code, replies, file, sites): _address(replies, code, file) for code in replies}
     )
@@ -129,8 +132,8 @@ def _listener(said: Lines, file: Path, sites: Sequence[str]) -> Listener:
         channel,
         transports[0],
         _address(said, transports[0], file),
-        tls=_tls(said["tls"], file) if "tls" in said else None,
-        allow=tuple(_network(text, said, file) for text in said.get("allow") or ()),
+        tls=_tls(said["tls"], file, said.at["tls"]) if "tls" in said else None,
+        allow=tuple(_network(text, said, file) for text in _texts(said, "allow", file)),
         max_connections=_count(said, "max_connections", file),
         connections_per_address=_count(said, "connections_per_address", file),
         strict_framing=bool(said.get("strict_framing")),
@@ -145,22 +148,25 @@ def _channel(said: Lines, file: Path, sites: Sequence[str], known: frozenset[str
     name = said.get("name")
     if not isinstance(name, str) or not name:
         raise MappingError("name: is missing", file=file, line=said.line)
-    for code in said.get("sites") or ():
+    codes = _texts(said, "sites", file)
+    for code in codes:
         if code not in sites:
             text = f"sites: there is no site {code}; known are {', '.join(sites)}"
             raise MappingError(text, file=file, line=said.at["sites"])
-    return Channel(name, frozenset(said.get("sites") or ()))
+    return Channel(name, frozenset(codes))
 
 
-def _tls(said: Any, file: Path) -> Tls:
+def _tls(said: Any, file: Path, line: int) -> Tls:
     if not isinstance(said, Lines):
-        raise MappingError("tls: holds certificate, key, clients, subjects", file=file)
+        raise MappingError("tls: holds certificate, key, clients, subjects, revoked", file=file, line=line)
     _known(said, _TLS, file)
     clients = _path(said, "clients", file) if "clients" in said else None
-    if said.get("subjects") and clients is None:
-        raise MappingError("subjects: are of no use without clients:", file=file, line=said.at["subjects"])
-    subjects = frozenset(map(str, said.get("subjects") or ()))
-    return Tls(_path(said, "certificate", file), _path(said, "key", file), clients, subjects)
+    for key in ("subjects", "revoked"):
+        if said.get(key) and clients is None:
+            raise MappingError(f"{key}: is of no use without clients:", file=file, line=said.at[key])
+    subjects = frozenset(_texts(said, "subjects", file))
+    revoked = _path(said, "revoked", file) if "revoked" in said else None
+    return Tls(_path(said, "certificate", file), _path(said, "key", file), clients, subjects, revoked)
 
 
 def _known(said: Lines, known: frozenset[str], file: Path) -> None:
@@ -175,6 +181,13 @@ def _list(said: Lines, key: str, file: Path) -> list[Lines]:
     if not isinstance(found, list) or not all(isinstance(one, Lines) for one in cast("list[Any]", found)):
         raise MappingError(f"{key}: is a list, each with a name", file=file, line=said.at[key])
     return cast("list[Lines]", found)
+
+
+def _texts(said: Lines, key: str, file: Path) -> list[str]:
+    found: Any = said.get(key) or []
+    if not isinstance(found, list):
+        raise MappingError(f"{key}: is a list", file=file, line=said.at[key])
+    return [str(one) for one in cast("list[Any]", found)]
 
 
 def _site(code: str, said: Lines, file: Path, sites: Sequence[str]) -> str:

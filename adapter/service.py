@@ -1,11 +1,11 @@
 """The service: all that runs in one event loop, from the first listener to the last answer."""
 
 import asyncio
+import contextlib
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from adapter.documents import finder
 from adapter.errors import ConfigurationError
 from adapter.http_connection import Bounds
 from adapter.http_server import Server, open_listener, post_hl7
-from adapter.intake import EVERY_SITE, HttpLine, Intake, hold_late_fragments, listen, warm
+from adapter.intake import EVERY_SITE, HttpLine, Intake, Inventory, Lines, Reload, hold_late_fragments, warm
 from adapter.listeners import Listener, Plan, load_plan
 from adapter.replies.delivery import Deliveries
 from adapter.settings import Settings
@@ -28,20 +28,32 @@ from adapter.stock import Stock
 from adapter.store.database import Database
 from adapter.store.incidents import Incidents
 from adapter.tally import Work
-from adapter.wire.listener import Limits
-from adapter.wire.listener import Listener as Line
+
+CERTIFICATE_SECONDS = 3600.0
+"""So often it is looked when certificates end."""
 
 
-@dataclass(frozen=True, slots=True)
 class Service:
-    """What one service works with; `works` are what its workers count."""
+    """One service on one database."""
 
-    settings: Settings
-    stock: Stock
-    database: Database
-    incidents: Incidents
-    works: Sequence[Work]
-    clock: Callable[[], datetime]
+    def __init__(  # noqa: PLR0913  (the parts of a service, all named by the caller)
+        self,
+        settings: Settings,
+        stock: Stock,
+        database: Database,
+        *,
+        incidents: Incidents,
+        works: Sequence[Work],
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Put its parts together; `works` are what its workers count."""
+        self._settings, self._stock, self._database = settings, stock, database
+        self._incidents, self._clock = incidents, clock
+        self._intake = Intake(catalog=stock.catalog, database=database, clock=clock, incidents=incidents)
+        self._inventory = Inventory(settings.data, incidents, clock)
+        self._lines = Lines(self._intake, stock.catalog, settings, self._inventory)
+        self._control = Control(settings, database, stock.catalog, clock, works)
+        self._intake.tally = self._control.tally
 
     async def serve(self) -> None:
         """Serve until a signal or a storage that fails for good; then answer what is under way, and return.
@@ -51,95 +63,81 @@ class Service:
         """
         stop = self._stop()
         async with AsyncExitStack() as ended:
-            self.incidents.start()
-            ended.callback(self.incidents.close)
-            trail = Trail(self.settings.data / "audit", self.incidents)
+            self._incidents.start()
+            ended.callback(self._incidents.close)
+            trail = Trail(self._settings.data / "audit", self._incidents)
             ended.callback(trail.close)
-            intake = self._intake()
-            ended.push_async_callback(intake.close)
-            control = Control(self.settings, self.database, self.stock.catalog, self.clock, self.works)
-            intake.tally = control.tally
-            plan = self._plan()
-            lines: list[Line] = []
-            line = HttpLine(intake)
-            app = self._api(line, Auditing(trail, self.incidents, self.clock))
-            control.serve_on(app, lambda: _connections(plan, lines))
-            bounds = Bounds(head_seconds=self.settings.stall_seconds, refused=line.refused)
-            api = Server(app, self.settings.http, bounds=bounds)
+            ended.push_async_callback(self._intake.close)
+            api = self._api(trail)
             serving = await api.open()
             ended.push_async_callback(api.stop)
             log.event("listening", http=api.address)
-            for wanted in plan.listeners:
-                if wanted.transport == "http":
-                    ended.push_async_callback((await open_listener(intake, wanted, self.settings)).stop)
-                else:
-                    lines.append(await self._listen(intake, wanted))
-            ended.push_async_callback(_stop_lines, lines)
-            threading.Thread(target=warm, args=(self.stock.catalog,), name="warm", daemon=True).start()
-            for beside in self._beside(plan, lines):
-                ended.callback(asyncio.create_task(beside).cancel)
-            ended.enter_context(control.watching(api.local, self.incidents))
+            await self._open(ended)
+            ended.enter_context(self._control.watching(api.local, self._incidents))
             await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
-
-    def _beside(self, plan: Plan, lines: Sequence[Line]) -> tuple[Coroutine[Any, Any, None], ...]:
-        """What goes on beside the listeners until the service stops."""
-        sites = [site.code for site in self.stock.catalog.sites]
-        return (
-            doors.mind(lines, self.database, self.incidents),
-            Deliveries(self.database, plan.replies, self.incidents).run(),
-            hold_late_fragments(self.database, self.incidents, sites),
-        )
 
     def _stop(self) -> asyncio.Event:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        self.database.on_break(lambda: loop.call_soon_threadsafe(stop.set))
+        self._database.on_break(lambda: loop.call_soon_threadsafe(stop.set))
         return stop
 
-    def _intake(self) -> Intake:
-        return Intake(catalog=self.stock.catalog, database=self.database, clock=self.clock, incidents=self.incidents)
+    def _api(self, trail: Trail) -> Server:
+        """FHIR, the operator's side, and without a file of listeners `/hl7` too."""
+        settings, token, line = self._settings, self._settings.read_token, HttpLine(self._intake)
+        app = create_app(
+            database=self._database,
+            index=self._stock.search_index,
+            profiles=self._stock.profiles,
+            post_hl7=post_hl7(line, settings) if settings.listeners is None else None,
+            token=token.get_secret_value() if token else None,
+            auditing=Auditing(trail, self._incidents, self._clock),
+        )
+        self._complete(app)
+        return Server(app, settings.http, bounds=Bounds(head_seconds=settings.stall_seconds, refused=line.refused))
+
+    def _complete(self, app: FastAPI) -> None:
+        binary.install(app, finder(self._database, self._stock.catalog))
+        self._control.serve_on(app, self._lines.connections)
+
+    async def _open(self, ended: AsyncExitStack) -> None:
+        """Listen to the hospitals, and begin what goes on beside it."""
+        plan = self._plan()
+        for wanted in plan.listeners:
+            if wanted.transport == "http":
+                ended.push_async_callback((await open_listener(self._intake, wanted, self._settings)).stop)
+        await self._lines.open(plan)
+        ended.push_async_callback(self._stop_lines)
+        reload = Reload(self._plan, self._lines, self._inventory, self._incidents)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+        threading.Thread(target=warm, args=(self._stock.catalog,), name="warm", daemon=True).start()
+        for beside in self._beside(plan):
+            ended.callback(asyncio.create_task(beside).cancel)
 
     def _plan(self) -> Plan:
         """The listeners of the installation; by default one for every site."""
-        if self.settings.listeners is None:
-            return Plan((Listener(EVERY_SITE, "mllp", self.settings.mllp),))
-        return load_plan(self.settings.listeners, sites=[site.code for site in self.stock.catalog.sites])
+        if self._settings.listeners is None:
+            return Plan((Listener(EVERY_SITE, "mllp", self._settings.mllp),))
+        return load_plan(self._settings.listeners, sites=[site.code for site in self._stock.catalog.sites])
 
-    def _api(self, line: HttpLine, auditing: Auditing) -> FastAPI:
-        """FHIR; without a file of listeners, `/hl7` too."""
-        token = self.settings.read_token
-        app = create_app(
-            database=self.database,
-            index=self.stock.search_index,
-            profiles=self.stock.profiles,
-            post_hl7=post_hl7(line, self.settings) if self.settings.listeners is None else None,
-            token=token.get_secret_value() if token else None,
-            auditing=auditing,
+    def _beside(self, plan: Plan) -> tuple[Coroutine[Any, Any, None], ...]:
+        """What goes on beside the listeners until the service stops."""
+        sites = [site.code for site in self._stock.catalog.sites]
+        return (
+            doors.mind(self._lines.listeners, self._database, self._incidents),
+            Deliveries(self._database, plan.replies, self._incidents).run(),
+            hold_late_fragments(self._database, self._incidents, sites),
+            self._look_after_certificates(),
         )
-        binary.install(app, finder(self.database, self.stock.catalog))
-        return app
 
-    async def _listen(self, intake: Intake, wanted: Listener) -> Line:
-        limits = Limits(
-            stall_seconds=self.settings.stall_seconds,
-            max_length=self.settings.max_message_bytes,
-            max_connections=wanted.max_connections or self.settings.max_connections,
-        )
-        try:
-            line = await listen(intake, wanted.address, channel=wanted.channel, limits=limits)
-        except OSError as error:
-            text = f"{wanted.channel.name} cannot listen on {wanted.address}: {error.strerror}"
-            raise ConfigurationError(text) from error
-        log.event("listening", channel=wanted.channel.name, address=f"{line.address[0]}:{line.address[1]}")
-        return line
+    async def _look_after_certificates(self) -> None:
+        while True:
+            # A file that is wrong just now is told when it is taken over.
+            with contextlib.suppress(ConfigurationError):
+                await asyncio.to_thread(lambda: self._inventory.look(self._plan()))
+            await asyncio.sleep(CERTIFICATE_SECONDS)
 
-
-async def _stop_lines(lines: Sequence[Line]) -> None:
-    stopped = await asyncio.gather(*(line.stop() for line in lines))
-    log.event("stopped", drained=sum(one.drained for one in stopped), cut=sum(one.cut for one in stopped))
-
-
-def _connections(plan: Plan, lines: Sequence[Line]) -> dict[str, int]:
-    wanted = (one for one in plan.listeners if one.transport == "mllp")
-    return {one.channel.name: len(line.connections) for one, line in zip(wanted, lines, strict=False)}
+    async def _stop_lines(self) -> None:
+        stopped = await asyncio.gather(*(line.stop() for line in self._lines.listeners))
+        log.event("stopped", drained=sum(one.drained for one in stopped), cut=sum(one.cut for one in stopped))

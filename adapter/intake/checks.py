@@ -26,6 +26,7 @@ from adapter.hl7v2 import grammar
 from adapter.hl7v2.continuation import fragment
 from adapter.hl7v2.message import NULL, Message, parse_path
 from adapter.hl7v2.parse import Header, header, parse
+from adapter.hl7v2.slim import Slim
 from adapter.intake.doubts import doubt_header, doubt_message
 from adapter.intake.reading import LONGEST, Reading
 from adapter.listeners import Channel
@@ -38,7 +39,7 @@ _OF_RESULTS = frozenset({"OBX", "NTE", "TCD", "SID"})
 _OF_ORDERS = frozenset({"OBR", "ORC"})
 
 
-def read(raw: bytes, catalog: Catalog, channel: Channel) -> Reading:
+def read(raw: bytes | Slim, catalog: Catalog, channel: Channel) -> Reading:
     """Check one message that came over `channel`; a refusal is part of what is returned."""
     reading = Reading()
     try:
@@ -48,8 +49,8 @@ def read(raw: bytes, catalog: Catalog, channel: Channel) -> Reading:
     return reading
 
 
-def _check(raw: bytes, catalog: Catalog, channel: Channel, reading: Reading) -> None:
-    head = reading.head = header(raw)
+def _check(raw: bytes | Slim, catalog: Catalog, channel: Channel, reading: Reading) -> None:
+    head = reading.head = header(raw.raw if isinstance(raw, Slim) else raw)
     reading.type, reading.event, reading.version = head.type, head.event, head.version
     if reading.is_acknowledgement:
         return
@@ -76,7 +77,7 @@ def _check(raw: bytes, catalog: Catalog, channel: Channel, reading: Reading) -> 
         _check_patients(message, site)
 
 
-def _parse(raw: bytes, catalog: Catalog, reading: Reading, site: Site) -> Message:
+def _parse(raw: bytes | Slim, catalog: Catalog, reading: Reading, site: Site) -> Message:
     """Read the message; a fault of its segments is told after those of MSH."""
     if site.intake.sequence_numbers:
         reading.sequence = _sequence(reading.head)

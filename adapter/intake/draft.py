@@ -30,7 +30,10 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a row of the inbox is made of. `control_id` is that of the answer."""
+    """What a row of the inbox is made of. `control_id` is that of the answer.
+
+    Of a large message `raw` is the slim form; `part_bytes` of it are stored under the id that is `reserved` for it.
+    """
 
     raw: bytes
     reading: Reading
@@ -38,6 +41,8 @@ class Draft:
     mark: bytes
     control_id: str
     catalog: Catalog
+    reserved: int = 0
+    part_bytes: int = 0
 
     @property
     def strict(self) -> bool:
@@ -121,6 +126,8 @@ class Draft:
             flags=self._flags(refusal),
             content=content(self.raw, reading),
             unique=self._is_unique,
+            reserved=self.reserved,
+            part_bytes=self.part_bytes,
         )
 
     def _is_pending(self, state: str) -> bool:

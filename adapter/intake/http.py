@@ -1,10 +1,9 @@
 """Intake behind HTTP."""
 
-import asyncio
 import logging
 
 from adapter import log
-from adapter.errors import HeaderRefusal, StorageUnavailable
+from adapter.errors import HeaderRefusal
 from adapter.hl7v2.encoding import codec
 from adapter.hl7v2.header import header
 from adapter.intake.receive import Answer, Intake, Origin
@@ -37,10 +36,7 @@ class HttpLine:
     async def undelivered(self, message_id: int, *, peer: str) -> None:
         """Note that an answer did not leave, since the client had gone (A40)."""
         log.event("acknowledgement_undelivered", level=logging.WARNING, channel=self._channel.name, peer=peer)
-        try:
-            await asyncio.to_thread(self._intake.undelivered, message_id)
-        except StorageUnavailable as failure:
-            log.event("outcome_not_stored", level=logging.WARNING, failure=failure, message_id=message_id)
+        await self._intake.undelivered(message_id, origin=self._origin(peer))
 
     async def partial(self, head: bytes, *, peer: str) -> None:
         """Keep what came of a message whose sender went away."""

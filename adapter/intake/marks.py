@@ -1,6 +1,7 @@
 """By what a message is known again, and with which others it keeps its order."""
 
 from hashlib import blake2b, sha256
+from mmap import mmap
 
 from adapter.intake.reading import Reading
 
@@ -20,7 +21,7 @@ def lane(reading: Reading) -> str:
     return f"{reading.site.code}|{blake2b(patient.encode(), digest_size=8).hexdigest()}"
 
 
-def digest(raw: bytes, reading: Reading) -> bytes:
+def digest(raw: bytes | mmap, reading: Reading) -> bytes:
     """SHA-256 of the bytes, the duplicate's mark.
 
     Where the site promises that MSH-10 is unique, MSH-7 is left out: a sender that writes a new time into the same
@@ -53,6 +54,6 @@ def content(raw: bytes, reading: Reading) -> int | None:
     return int.from_bytes(found.digest(), "big", signed=True)
 
 
-def _after(reading: Reading, raw: bytes, field: int) -> int:
+def _after(reading: Reading, raw: bytes | mmap, field: int) -> int:
     """Where the field after MSH-n begins: MSH and its separator, then each field with the separator that follows."""
     return raw.find(b"MSH") + 4 + sum(len(one) + 1 for one in reading.head.fields[2 : field + 1])

@@ -7,17 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapter import log
-from adapter.errors import StorageUnavailable, TooLarge
-from adapter.hl7v2.ack import acknowledged
+from adapter.errors import NoHeader, StorageUnavailable, TooLarge
+from adapter.hl7v2.ack import acknowledge, acknowledged
 from adapter.hl7v2.parse import NO_HEADER, Header
 from adapter.intake.checks import read
 from adapter.intake.draft import Arrival, Draft
+from adapter.intake.large import Large
 from adapter.intake.marks import digest
 from adapter.intake.reading import Reading
 from adapter.intake.settle import Outcomes
 from adapter.intake.storing import Stored
+from adapter.intake.truncated import Truncated
 from adapter.intake.watch import Watch
-from adapter.intake.writer import Writer
+from adapter.intake.writer import Lost, Record, Writer
 from adapter.listeners import Channel
 from adapter.mapper.catalog import Catalog
 from adapter.replies import owed
@@ -25,7 +27,7 @@ from adapter.store import inbox
 from adapter.store.database import Database
 from adapter.store.incidents import Incidents
 from adapter.tally import Tally
-from adapter.wire.mllp import Oversize
+from adapter.wire.spool import Oversize, Spooled
 
 BUDGET_SECONDS = 3.0
 """Below the shortest time-out of a sender (5 s), so that no answer crosses a message sent again (B55, F10)."""
@@ -75,7 +77,8 @@ class Intake:
         self.incidents = incidents
         self.tally = Tally()
         self._watch, self._outcomes = Watch(incidents), Outcomes(database)
-        self._writer = Writer(database)
+        self._writer, self._large = Writer(database), Large(database, catalog)
+        self._truncated = Truncated(catalog, incidents)
         self._last_id = 0
 
     async def receive(self, raw: bytes, *, origin: Origin) -> Answer:
@@ -88,22 +91,33 @@ class Intake:
         Returns:
             The acknowledgement: of the first one, if the message came before.
         """
-        loop = asyncio.get_running_loop()
-        begun = loop.time()
         arrival = self._arrival(origin)
         reading = read(raw, self._catalog, origin.channel)
         if reading.is_acknowledgement:
             return await self._keep_acknowledgement(raw, reading.head, arrival)
         self._watch.received(reading, arrival)
-        draft = self._draft(raw, reading, arrival, mark=digest(raw, reading))
+        return await self._take(self._draft(raw, reading, arrival, mark=digest(raw, reading)))
+
+    async def receive_large(self, spooled: Spooled, *, origin: Origin) -> Answer:
+        """As `receive`, for a message in a file: it goes to disk byte for byte, and is read without its documents.
+
+        Args:
+            spooled: the message; its file stays the caller's.
+            origin: where it came from.
+        """
+        arrival = self._arrival(origin)
+        found = await self._large.read(spooled, origin.channel)
+        if found.reading.is_acknowledgement:
+            return await self._keep_acknowledgement(spooled.head, found.reading.head, arrival)
+        self._watch.received(found.reading, arrival)
+        draft = self._draft(found.slim.raw, found.reading, arrival, mark=found.mark)
         try:
-            async with asyncio.timeout(BUDGET_SECONDS):
-                answer = await self._answer(draft)
-        except (StorageUnavailable, TimeoutError) as error:
-            answer = self._outage(draft, error)
-        self._watch.answered(
-            loop.time() - begun, site=reading.site.code if reading.site else "", channel=origin.channel.name
-        )
+            number = await self._large.keep(spooled, draft.message())
+        except StorageUnavailable as error:
+            return self._outage(draft, error)
+        answer = await self._take(replace(draft, reserved=number, part_bytes=spooled.length if number else 0))
+        if number and answer.message_id not in {number, None}:
+            await self._large.drop(number)
         return answer
 
     async def receive_oversize(self, event: Oversize, *, origin: Origin) -> Answer:
@@ -119,21 +133,34 @@ class Intake:
         answer = await self._keep(message, state=message.state)
         return replace(answer, close=answer.close or not event.ended)
 
-    async def record_event(self, kind: str, raw: bytes, *, origin: Origin) -> None:
-        """Keep bytes that are no message: `noise`, `partial`, `garbage`."""
+    async def record_event(self, kind: str, raw: bytes, *, origin: Origin, incident: str = "") -> None:
+        """Keep bytes that are no message: `noise`, `partial`, `garbage`.
+
+        Args:
+            kind: one of these.
+            raw: the bytes, or the first of them.
+            origin: where they came from.
+            incident: of a `partial`: the kind of incident that it is until the same message arrives whole (A9).
+        """
+        if incident:
+            self._truncated.note(incident, raw, channel=origin.channel.name, peer=origin.peer)
         await self._keep(_event(kind, raw, self._arrival(origin)), state=kind)
 
-    def undelivered(self, message_id: int) -> None:
-        """Note that a sender never got its answer; it is given again when the message comes again.
+    def refuse_empty(self, origin: Origin) -> Answer:
+        """The answer to a frame without content, where a site wants one (A14); nothing is stored."""
+        now = self._clock()
+        refusal = NoHeader("the frame is empty")
+        ack = acknowledge(NO_HEADER, code=refusal.ack, control_id=self._next_control_id(now), now=now, error=refusal)
+        self.incidents.note("empty_frame_refused", channel=origin.channel.name, peer=origin.peer.rpartition(":")[0])
+        return Answer(ack, "rejected")
 
-        Raises:
-            StorageUnavailable: it could not be noted.
-        """
-        with self._database.write() as connection:
-            inbox.set_outcome(connection, message_id, "undelivered")
+    async def undelivered(self, message_id: int, *, origin: Origin) -> None:
+        """Note that the answer to a message did not reach its sender, who will send it again (A18)."""
+        await self._keep(Lost(message_id, origin.channel.name), state="")
 
     async def close(self) -> None:
         """Return when everything that was received is stored."""
+        self._large.close()
         await self._writer.close()
 
     def _arrival(self, origin: Origin) -> Arrival:
@@ -141,6 +168,19 @@ class Intake:
 
     def _draft(self, raw: bytes, reading: Reading, arrival: Arrival, *, mark: bytes) -> Draft:
         return Draft(raw, reading, arrival, mark, self._next_control_id(arrival.received_at), self._catalog)
+
+    async def _take(self, draft: Draft) -> Answer:
+        """Store and answer within the budget."""
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        try:
+            async with asyncio.timeout(BUDGET_SECONDS):
+                answer = await self._answer(draft)
+        except (StorageUnavailable, TimeoutError) as error:
+            answer = self._outage(draft, error)
+        site = draft.reading.site.code if draft.reading.site else ""
+        self._watch.answered(loop.time() - begun, site=site, channel=draft.arrival.channel.name)
+        return answer
 
     async def _answer(self, draft: Draft) -> Answer:
         """Store a message, and wait for its end where the answer depends on it.
@@ -161,10 +201,13 @@ class Intake:
 
     def _outage(self, draft: Draft, error: Exception) -> Answer:
         """Answer for a fault of our own: nothing, and the sender comes again, or what was agreed (F6 to F10)."""
-        log.event("message_not_stored", level=logging.ERROR, failure=error, channel=draft.arrival.channel.name)
-        self.incidents.note("storage_unavailable", detail=type(error).__name__)
         ack = draft.out_of_service()
-        return Answer(ack, "", close=ack is None)
+        return replace(self._silence(error, draft.arrival.channel.name), ack=ack, close=ack is None)
+
+    def _silence(self, error: Exception, channel: str) -> Answer:
+        log.event("message_not_stored", level=logging.ERROR, failure=error, channel=channel)
+        self.incidents.note("storage_unavailable", detail=type(error).__name__)
+        return Answer(None, "", close=True)
 
     async def _keep_acknowledgement(self, raw: bytes, head: Header, arrival: Arrival) -> Answer:
         """An acknowledgement is never acknowledged (B32)."""
@@ -179,15 +222,12 @@ class Intake:
         with self._database.read() as connection:
             return owed.message_of(connection, control_id)
 
-    async def _keep(self, record: inbox.NewMessage | inbox.Event, *, state: str) -> Answer:
+    async def _keep(self, record: Record, *, state: str) -> Answer:
         try:
             async with asyncio.timeout(BUDGET_SECONDS):
                 stored = await self._writer.put(record)
         except (StorageUnavailable, TimeoutError) as error:
-            # Our own fault: no answer (F6 to F10).
-            log.event("message_not_stored", level=logging.ERROR, failure=error, channel=record.channel)
-            self.incidents.note("storage_unavailable", detail=type(error).__name__)
-            return Answer(None, "", close=True)
+            return self._silence(error, record.channel)
         if isinstance(record, inbox.NewMessage):
             self._tell(record, stored)
         return Answer(stored.ack, "duplicate" if stored.repeated else state, stored.message_id)
@@ -201,6 +241,8 @@ class Intake:
         if stored.repeated:
             self.tally.resends[made.site, made.channel] += 1
         else:
+            if self._truncated.open:
+                self._truncated.arrived(made)
             kind = self.tally.label(f"{made.message_type}^{made.event}")
             self.tally.stored((made.site, made.channel, kind, made.state, made.ack_code))
 

@@ -16,8 +16,17 @@ LARGEST_BATCH = 512
 TRIES = 3
 """How often a transaction is tried that only met another one (F17)."""
 
-Record = inbox.NewMessage | inbox.Event | inbox.StoredAck
-"""A message, bytes that are none, or the answer to a stored message that was not known before."""
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The answer to a message did not reach its sender."""
+
+    message_id: int
+    channel: str
+
+
+Record = inbox.NewMessage | inbox.Event | inbox.StoredAck | Lost
+"""A message, bytes that are none, an answer that was not known before, or one that is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,7 @@ class Writer:
             raise StorageFull("the disk is full, or cannot be written")
         with self._database.write() as connection:
             inbox.record_event(connection, [one for one in batch if isinstance(one, inbox.Event)])
+            inbox.record_undelivered(connection, [one.message_id for one in batch if isinstance(one, Lost)])
             messages = iter(store_messages(connection, [one for one in batch if isinstance(one, inbox.NewMessage)]))
             settled = answers.settle(connection, [one for one in batch if isinstance(one, inbox.StoredAck)])
             stored = [next(messages) if isinstance(one, inbox.NewMessage) else _settled(one, settled) for one in batch]
@@ -88,8 +98,8 @@ class Writer:
         return stored
 
 
-def _settled(record: inbox.Event | inbox.StoredAck, settled: Mapping[int, inbox.StoredAck]) -> Stored:
-    if isinstance(record, inbox.Event):
+def _settled(record: inbox.Event | inbox.StoredAck | Lost, settled: Mapping[int, inbox.StoredAck]) -> Stored:
+    if not isinstance(record, inbox.StoredAck):
         return Stored(None)
     answer = settled.get(record.message_id, record)
     return Stored(answer.message_id, answer.ack, ack_code=answer.ack_code)

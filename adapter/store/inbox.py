@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from adapter.errors import Refusal
 from adapter.hl7v2.continuation import Fragment
-from adapter.store.database import ARRIVED, instant, marks, micros, rows, run, run_many
+from adapter.store.database import ARRIVED, instant, marks, micros, rows, run_many
 
 Key = tuple[str, str, bytes]
 """What makes two messages the same: site, MSH-10, SHA-256 of the bytes."""
@@ -59,6 +59,7 @@ class NewMessage:
     """A message to store; the fields of MSH are texts for people and for search, `raw` is the truth.
 
     `unique` says that its site promises to use no MSH-10 twice. Without `ack_code` the answer is not known yet.
+    Of a large one `part_bytes` are stored already, under the id that is `reserved` for it (`parts.py`).
     """
 
     site: str
@@ -86,6 +87,8 @@ class NewMessage:
     resend_of: int | None = None
     unique: bool = False
     judge: Judge | None = None
+    reserved: int = 0
+    part_bytes: int = 0
 
     @property
     def key(self) -> Key:
@@ -216,17 +219,25 @@ def insert(connection: Connection, messages: Sequence[NewMessage]) -> list[int]:
         Their ids. A message that is there already is not stored again: its id is that of the first.
     """
     ids: dict[Key, int] = {}
-    for some in _parts(messages):
-        values = ",".join([f"({marks(_NEW)})"] * len(some))
-        sql = f"""INSERT INTO message ({",".join(_NEW)}) VALUES {values}
-            ON CONFLICT (site, control_id, sha256) DO NOTHING RETURNING id, site, control_id, sha256"""
-        made = rows(connection, sql, [value for one in some for value in _values(one, _NEW)])
-        ids |= {(site, control_id, bytes(digest)): number for number, site, control_id, digest in made}
+    for some in _parts([one for one in messages if not one.reserved]):
+        ids |= _inserted(connection, some, {name: name for name in _NEW})
+    for one in messages:
+        if one.reserved:
+            ids |= _inserted(connection, [one], {"id": "reserved", "part_bytes": "part_bytes"} | {n: n for n in _NEW})
     if missing := [one.key for one in messages if one.key not in ids]:
         ids |= {key: stored.message_id for key, stored in find_duplicate(connection, missing).items()}
     if any(one.state == "received" for one in messages):
         announce(connection)
     return [ids[one.key] for one in messages]
+
+
+def _inserted(connection: Connection, messages: Sequence[NewMessage], columns: Mapping[str, str]) -> dict[Key, int]:
+    values = ",".join([f"({marks([*columns])})"] * len(messages))
+    sql = f"""INSERT INTO message ({",".join(columns)}) VALUES {values}
+        ON CONFLICT (site, control_id, sha256) DO NOTHING RETURNING id, site, control_id, sha256"""
+    names = tuple(columns.values())
+    made = rows(connection, sql, [value for one in messages for value in _values(one, names)])
+    return {(site, control_id, bytes(digest)): number for number, site, control_id, digest in made}
 
 
 def record_attempt(connection: Connection, attempts: Sequence[Attempt]) -> None:
@@ -235,9 +246,9 @@ def record_attempt(connection: Connection, attempts: Sequence[Attempt]) -> None:
     run_many(connection, sql, [_values(one, _ATTEMPT) for one in attempts])
 
 
-def set_outcome(connection: Connection, message_id: int, outcome: str) -> None:
-    """Keep what became of the answer to a message: `delivered` or `undelivered`."""
-    run(connection, "UPDATE message SET ack_outcome = ? WHERE id = ?", [outcome, message_id])
+def record_undelivered(connection: Connection, ids: Sequence[int]) -> None:
+    """Note that the answers to these messages did not reach their senders (A18)."""
+    run_many(connection, "UPDATE message SET ack_outcome = 'undelivered' WHERE id = ?", [(one,) for one in ids])
 
 
 def record_event(connection: Connection, events: Sequence[Event]) -> None:

@@ -16,7 +16,7 @@ from adapter.store.database import Database, instant, now_micros, rows, run, run
 
 _CLAIMS = 1212960327  # PostgreSQL: claims take turns on this advisory lock
 
-_READY = """SELECT id, site, raw, encoding, structure, lane, received_at, attempts FROM message AS m
+_READY = """SELECT id, site, raw, encoding, structure, lane, received_at, attempts, part_bytes FROM message AS m
     WHERE state = 'received'
     AND NOT EXISTS (SELECT 1 FROM message AS h WHERE h.state = 'held' AND h.lane = m.lane AND h.id < m.id)
     AND NOT EXISTS (SELECT 1 FROM message AS l
@@ -34,7 +34,7 @@ _FORGIVE = """UPDATE message SET attempts = attempts - 1, lease_owner = NULL, le
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A message that a worker has taken; `attempts` counts this one."""
+    """A message that a worker has taken; `attempts` counts this one. Of a `large` one `raw` is the slim form."""
 
     id: int
     site: str
@@ -44,6 +44,7 @@ class Claimed:
     lane: str
     received_at: datetime
     attempts: int
+    large: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def _alone_if_tried(candidates: list[Claimed]) -> list[Claimed]:
 
 
 def _claimed(row: Sequence[Any]) -> Claimed:
-    return Claimed(row[0], row[1], bytes(row[2]), row[3], row[4], row[5], instant(row[6]), row[7] + 1)
+    return Claimed(row[0], row[1], bytes(row[2]), row[3], row[4], row[5], instant(row[6]), row[7] + 1, row[8] > 0)
 
 
 def _all(changed: int, *, of: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from adapter.store import parts
 from adapter.store.database import marks, rows
 from adapter.store.inbox import REFUSALS, NewMessage, announce
 
@@ -45,7 +46,10 @@ def lift(connection: Connection, again: Sequence[tuple[int, NewMessage]]) -> set
     for number, message in again:
         site, control_id, _ = message.key
         judged = [getattr(message, name) for name in _JUDGED]
-        changed |= {row[0] for row in rows(connection, _LIFT, [site, control_id, *judged, number])}
+        lifted = {row[0] for row in rows(connection, _LIFT, [site, control_id, *judged, number])}
+        if lifted and message.reserved:
+            parts.move(connection, message.reserved, number, message.part_bytes)
+        changed |= lifted
     if any(message.state == "received" for number, message in again if number in changed):
         announce(connection)
     return changed

@@ -2,16 +2,18 @@
 
 A frame is VT, payload, FS CR. The decoder is lenient where senders are known to be careless and says so in its events.
 The same bytes give the same events however they are cut; only `idle` and `give_up` depend on time: the caller decides.
-Memory: one payload of at most `max_length`; what is longer is hashed and counted, and only its head is kept.
+Memory: one payload of at most `keep` bytes; a longer one goes to a file (`Spooled`), and one above `max_length` is
+hashed and counted, and only its head is kept.
 """
 
-import hashlib
 import re
 from dataclasses import dataclass
 
+from adapter.wire.spool import Long, Oversize, Room, Spooled
+
+RESTARTED, CLOSED, BROKEN = "sender began a new message", "connection closed", "connection broken"
 VT, FS, CR = b"\x0b", b"\x1c", b"\r"
 BLANK = b"\x00\t\n\x0c\r "
-HEAD = 64 * 1024
 MAX_LENGTH = 64 * 1024 * 1024
 MAX_DRAIN = 1024 * 1024 * 1024
 MAX_NOISE = 4096
@@ -19,7 +21,9 @@ MAX_NOISE = 4096
 # FS CR ends a frame; FS LF and FS VT do too (A7, A8). VT before a header segment: the sender began again (A11).
 # Any other VT or FS is part of the payload, which the check of control characters refuses later (A12, A13).
 _END_OR_RESTART = re.compile(rb"\x1c[\r\n\x0b]|\x0b(?=MSH|FHS|BHS)")
+_STRICT_END_OR_RESTART = re.compile(rb"\x1c\r|\x0b(?=MSH|FHS|BHS)")
 _LOOKAHEAD = 3
+TLS_HERE, HTTP_HERE = "peer speaks TLS on the plain port", "peer speaks HTTP on the MLLP port"
 _HTTP = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"DELETE ", b"CONNECT ")
 _TLS = b"\x16\x03"
 
@@ -54,16 +58,6 @@ class Abandoned:
 
 
 @dataclass(frozen=True, slots=True)
-class Oversize:
-    """A frame above the limit (A26), or one that never ends (A27: `ended` is false)."""
-
-    head: bytes
-    length: int
-    sha256: str
-    ended: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Garbage:
     """The peer does not speak MLLP (A3, A4, A6). The decoder ignores whatever follows: close the connection."""
 
@@ -76,7 +70,14 @@ class Heartbeat:
     """An empty or blank frame (A14). It owes nobody an answer."""
 
 
-Event = Frame | Noise | Abandoned | Oversize | Garbage | Heartbeat
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """A long payload could not be written to its file. The decoder ignores whatever follows: close the connection."""
+
+    reason: str
+
+
+Event = Frame | Spooled | Noise | Abandoned | Oversize | Garbage | Heartbeat | NoRoom
 
 
 def encode(payload: bytes) -> bytes:
@@ -87,22 +88,47 @@ def encode(payload: bytes) -> bytes:
 class Decoder:
     """Bytes in, events out, for one connection."""
 
-    def __init__(self, *, max_length: int = MAX_LENGTH, max_drain: int = MAX_DRAIN) -> None:
-        """Refuse payloads above `max_length`; give the connection up when one exceeds `max_drain`."""
-        self._max_length = max_length
+    def __init__(
+        self,
+        *,
+        max_length: int = MAX_LENGTH,
+        max_drain: int = MAX_DRAIN,
+        room: Room | None = None,
+        strict: bool = False,
+        heartbeats: bool = True,
+    ) -> None:
+        """Refuse payloads above `max_length`; give the connection up when one exceeds `max_drain`.
+
+        Args:
+            max_length: of a payload.
+            max_drain: of a payload that is above it and is only counted.
+            room: where long payloads go; without it all are kept in memory.
+            strict: only FS CR ends a frame.
+            heartbeats: whether blank frames are no messages.
+        """
+        self._max_length, self._room = max_length, room
+        self._keep = min(room.keep, max_length) if room else max_length
         self._max_drain = max(max_drain, max_length)
+        self._ends = _STRICT_END_OR_RESTART if strict else _END_OR_RESTART
+        self._strict, self._heartbeats = strict, heartbeats
         self._buffer = bytearray()
         self._start = 0  # where the payload or the noise under way begins in the buffer
         self._scanned = 0  # no end block begins before this place
         self._greeted = False
-        self._drain: _Drain | None = None
+        self._long: Long | None = None
+        self.frames = 0
         self.in_frame = False
         self.dead = False
 
     @property
     def awaits_end(self) -> bool:
         """Whether FS was the last byte: a pause now ends the frame (`idle`)."""
-        return self.in_frame and self._buffer.endswith(FS)
+        return self.in_frame and not self._strict and self._buffer.endswith(FS)
+
+    @property
+    def frame_length(self) -> int:
+        """How much of the frame that is open has come."""
+        return len(self._buffer) - self._start + (self._long.length if self._long else 0)
 
     @property
     def has_noise(self) -> bool:
@@ -115,8 +141,11 @@ class Decoder:
         if self.dead:
             return events
         self._buffer += data
-        while not self.dead and (self._inside(events) if self.in_frame else self._outside(events)):
-            pass
+        try:
+            while not self.dead and (self._inside(events) if self.in_frame else self._outside(events)):
+                pass
+        except OSError as error:
+            events.append(self._without_room(error))
         self._forget(len(self._buffer) if self.dead else self._start)
         return events
 
@@ -124,12 +153,15 @@ class Decoder:
         """The peer pauses after FS: take the frame as ended (A7). Nothing happens in any other state."""
         if not self.awaits_end:
             return []
-        event = self._take(len(self._buffer) - 1, lenient=True)
+        try:
+            event = self._take(len(self._buffer) - 1, lenient=True)
+        except OSError as error:
+            event = self._without_room(error)
         self._forget(len(self._buffer))
         self.in_frame = False
         return [event]
 
-    def close(self, reason: str = "connection closed") -> list[Event]:
+    def close(self, reason: str = CLOSED) -> list[Event]:
         """Nothing more will come: return what is left, as an abandoned frame or as noise."""
         events = self.idle()
         if self.in_frame:
@@ -168,24 +200,26 @@ class Decoder:
             events.append(Noise(bytes(self._buffer[self._start : start])))
         self._start = self._scanned = start + 1
         self.in_frame = self._greeted = True
+        self.frames += 1
         return True
 
     def _not_mllp(self, waiting: bytes) -> str:
         if not self._greeted and waiting.startswith(_TLS):
-            return "peer speaks TLS on the plain port"
+            return TLS_HERE
         if not self._greeted and waiting.startswith(_HTTP):
-            return "peer speaks HTTP on the MLLP port"
+            return HTTP_HERE
         return "no start block" if len(waiting) > MAX_NOISE else ""
 
     def _inside(self, events: list[Event]) -> bool:
-        found = _END_OR_RESTART.search(self._buffer, self._scanned)
+        found = self._ends.search(self._buffer, self._scanned)
         if found is None:
             self._scanned = max(len(self._buffer) - _LOOKAHEAD, self._scanned)
             self._drain_excess(events)
             return False
         end_block = found[0]
         if end_block == VT:
-            self._abandon(found.start(), "sender began a new message", events)
+            self._abandon(found.start(), RESTARTED, events)
+            self.frames += 1
         else:
             events.append(self._take(found.start(), lenient=end_block != FS + CR))
             self.in_frame = False
@@ -194,56 +228,43 @@ class Decoder:
         return True
 
     def _drain_excess(self, events: list[Event]) -> None:
-        """No end yet: above the limit, bytes are counted and hashed instead of kept."""
-        if self._drain is None:
-            if len(self._buffer) - self._start <= self._max_length + _LOOKAHEAD:
+        """No end yet: a long payload goes to its file, one above the limit is only counted and hashed."""
+        if self._long is None:
+            if len(self._buffer) - self._start <= self._keep + _LOOKAHEAD:
                 return
-            self._drain = _Drain(self._max_drain)
-        self._drain.add(self._buffer[self._start : self._scanned])
+            self._long = Long(self._max_length, self._max_drain, self._room)
+        with memoryview(self._buffer) as view:
+            self._long.add(view[self._start : self._scanned])
         self._start = self._scanned
-        if self._drain.full:
-            events.append(self._drain.event())
+        if self._long.full:
+            events.append(self._long.end())
             # The frame is told once: closing finds nothing of it.
-            self._drain, self.in_frame, self.dead = None, False, True
+            self._long, self.in_frame, self.dead = None, False, True
 
     def _take(self, end: int, *, lenient: bool) -> Event:
-        if self._drain is None and end - self._start <= self._max_length:
+        if self._long is None and end - self._start <= self._keep:
             payload = bytes(self._buffer[self._start : end])
-            return Frame(payload, lenient) if payload.strip(BLANK) else Heartbeat()
-        drain = self._drained(end)
-        self.dead = drain.full
-        return drain.event()
+            return Frame(payload, lenient) if payload.strip(BLANK) or not self._heartbeats else Heartbeat()
+        long = self._whole(end, room=self._room)
+        self.dead = long.full
+        return long.end(lenient=lenient)
 
     def _abandon(self, end: int, reason: str, events: list[Event]) -> None:
-        drain = self._drained(end)
-        if drain.full:
-            events.append(drain.event())
+        if self._long:
+            self._long.close()
+        long = self._whole(end, room=None)
+        if long.full:
+            events.append(long.end())
             self.in_frame, self.dead = False, True
-        elif drain.length:
-            events.append(Abandoned(bytes(drain.head), drain.length, reason))
+        elif long.length:
+            events.append(Abandoned(bytes(long.head), long.length, reason))
 
-    def _drained(self, end: int) -> "_Drain":
-        drain, self._drain = self._drain or _Drain(self._max_drain), None
-        drain.add(self._buffer[self._start : end])
-        return drain
+    def _whole(self, end: int, *, room: Room | None) -> Long:
+        long, self._long = self._long or Long(self._max_length, self._max_drain, room), None
+        with memoryview(self._buffer) as view:
+            long.add(view[self._start : end])
+        return long
 
-
-class _Drain:
-    """What is kept of a payload that is not kept."""
-
-    def __init__(self, limit: int) -> None:
-        self.head = bytearray()
-        self.length = 0
-        self.full = False
-        self._limit = limit
-        self._digest = hashlib.sha256()
-
-    def add(self, data: bytearray) -> None:
-        self.full = self.length + len(data) > self._limit
-        counted = memoryview(data)[: self._limit - self.length]
-        self.head += counted[: HEAD - len(self.head)]
-        self.length += len(counted)
-        self._digest.update(counted)
-
-    def event(self) -> Oversize:
-        return Oversize(bytes(self.head), self.length, self._digest.hexdigest(), ended=not self.full)
+    def _without_room(self, error: OSError) -> NoRoom:
+        self._long, self.in_frame, self.dead = None, False, True
+        return NoRoom(error.strerror or type(error).__name__)

@@ -45,8 +45,7 @@ def converse(folder: Path, sent: bytes) -> tuple[list[str], list[dict[str, objec
         return codes, it.messages(), it.rows("SELECT * FROM connection_event ORDER BY id")
 
 
-def test_noise_between_frames_is_recorded_and_the_message_stored(tmp_path: Path):
-    """A1, A2."""
+def test_a1_a2_noise_between_frames_is_recorded_and_the_message_stored(tmp_path: Path):
     codes, messages, events = converse(tmp_path, b"\n" + encode(result()) + b"hello" + encode(result(msh_10="2")))
     assert codes == ["CA LIS18010100001", "CA 2"]
     assert [row["raw"] for row in messages] == [result(), result(msh_10="2")]
@@ -54,14 +53,13 @@ def test_noise_between_frames_is_recorded_and_the_message_stored(tmp_path: Path)
 
 
 @pytest.mark.parametrize("end", [b"\x1c", b"\x1c\n"])
-def test_careless_end_blocks_are_accepted(tmp_path: Path, end: bytes):
-    """A7, A8."""
+def test_a7_a8_careless_end_blocks_are_accepted(tmp_path: Path, end: bytes):
     codes, messages, _ = converse(tmp_path, b"\x0b" + result() + end)
     assert codes == ["CA LIS18010100001"]
     assert messages[0]["raw"] == result()
 
 
-def test_truncated_frame_is_kept_as_partial_and_never_as_a_message(tmp_path: Path):
+def test_a9_a11_truncated_frame_is_kept_as_partial_and_never_as_a_message(tmp_path: Path):
     """A9; A11 for the one before it."""
     codes, messages, events = converse(tmp_path, b"\x0b" + result()[:90] + encode(result()) + b"\x0b" + result()[:50])
     assert codes == ["CA LIS18010100001"]
@@ -70,20 +68,17 @@ def test_truncated_frame_is_kept_as_partial_and_never_as_a_message(tmp_path: Pat
 
 
 @pytest.mark.parametrize("sent", [b"\x16\x03\x01\x02\x00\x01", b"GET / HTTP/1.1\r\n\r\n", b"x" * 5000])
-def test_what_is_not_mllp_is_kept_as_garbage(tmp_path: Path, sent: bytes):
-    """A3, A4, A6."""
+def test_a3_a4_a6_what_is_not_mllp_is_kept_as_garbage(tmp_path: Path, sent: bytes):
     codes, messages, events = converse(tmp_path, sent)
     assert (codes, messages) == ([], [])
     assert [row["kind"] for row in events] == ["garbage"]
 
 
-def test_heartbeat_is_neither_stored_nor_answered(tmp_path: Path):
-    """A14."""
+def test_a14_heartbeat_is_neither_stored_nor_answered(tmp_path: Path):
     assert converse(tmp_path, encode(b"") + encode(b"\r")) == ([], [], [])
 
 
-def test_message_above_the_limit_is_refused_and_the_next_one_taken(tmp_path: Path):
-    """A26."""
+def test_a26_message_above_the_limit_is_refused_and_the_next_one_taken(tmp_path: Path):
     large = result().replace(b"0.70", b"7" * 100_000)
     codes, messages, _ = converse(tmp_path, encode(large) + encode(result(msh_10="2")))
     assert codes == ["CE LIS18010100001", "CA 2"]
@@ -91,8 +86,7 @@ def test_message_above_the_limit_is_refused_and_the_next_one_taken(tmp_path: Pat
     assert (messages[0]["raw"], messages[0]["cause_code"]) == (large[: 64 * 1024], "H2F-2106")
 
 
-def test_message_without_end_is_refused_and_the_connection_closed(tmp_path: Path):
-    """A27."""
+def test_a27_message_without_end_is_refused_and_the_connection_closed(tmp_path: Path):
     with stand(tmp_path) as it:
 
         async def scene() -> None:
@@ -105,15 +99,14 @@ def test_message_without_end_is_refused_and_the_connection_closed(tmp_path: Path
         assert [row["state"] for row in it.messages()] == ["rejected"]
 
 
-def test_500_pipelined_messages_are_stored_and_answered_in_order(tmp_path: Path):
-    """A17."""
+def test_a17_500_pipelined_messages_are_stored_and_answered_in_order(tmp_path: Path):
     sent = b"".join(encode(result(msh_10=str(number))) for number in range(500))
     codes, messages, _ = converse(tmp_path, sent)
     assert codes == [f"CA {number}" for number in range(500)]
     assert [row["control_id"] for row in messages] == [str(number) for number in range(500)]
 
 
-def test_answers_of_interleaved_connections_reach_the_right_one(tmp_path: Path):
+def test_a19_answers_of_interleaved_connections_reach_the_right_one(tmp_path: Path):
     """A19; also one connection for every message, as Jinhua opens them."""
     with stand(tmp_path) as it:
 
@@ -134,7 +127,7 @@ def test_answers_of_interleaved_connections_reach_the_right_one(tmp_path: Path):
         assert len(it.messages()) == 160
 
 
-def test_failed_storage_closes_the_connection_without_an_answer(tmp_path: Path):
+def test_f6_f10_failed_storage_closes_the_connection_without_an_answer(tmp_path: Path):
     """F6 to F10: the database is gone; after it is back the same bytes are taken."""
     with stand(tmp_path) as it:
 
@@ -151,8 +144,7 @@ def test_failed_storage_closes_the_connection_without_an_answer(tmp_path: Path):
         assert it.messages() == []
 
 
-def test_graceful_stop_answers_what_is_committed(tmp_path: Path):
-    """A30."""
+def test_a30_graceful_stop_answers_what_is_committed(tmp_path: Path):
     with stand(tmp_path) as it:
 
         async def scene() -> None:

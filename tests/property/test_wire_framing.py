@@ -1,11 +1,14 @@
 """Laws of the decoder: no cut, no noise, no length changes which messages come out."""
 
+from hashlib import sha256
+from io import BytesIO
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapter.wire.mllp import MAX_NOISE, Decoder, Event, Frame, Garbage, Noise, Oversize, encode
+from adapter.wire.mllp import MAX_NOISE, Decoder, Event, Frame, Garbage, Noise, encode
+from adapter.wire.spool import Oversize, Room, Spooled
 
 VT, FS = 0x0B, 0x1C
 TEXT = st.integers(0, 255).filter(lambda byte: byte not in {VT, FS})
@@ -78,6 +81,34 @@ def test_framing_bytes_and_limits_in_any_order_give_the_same_events_however_they
     assert all(event.length > limit for event in events if isinstance(event, Oversize))
 
 
+def told(events: list[Event]) -> list[tuple[Event, bytes]]:
+    """Events, each with what is in its file."""
+    found: list[tuple[Event, bytes]] = []
+    for event in events:
+        content = event.file.read() if isinstance(event, Spooled) else b""
+        if isinstance(event, Spooled):
+            event.file.close()
+        found.append((event, content))
+    return found
+
+
+@given(stream=SPIKY, places=st.lists(st.integers(0), max_size=40), keep=st.integers(0, 12), limit=st.integers(0, 30))
+def test_a25_spooled_payloads_are_the_same_however_they_are_cut(
+    stream: bytes, places: list[int], keep: int, limit: int
+):
+    def decoder() -> Decoder:
+        return Decoder(max_length=limit, max_drain=limit + 40, room=Room(BytesIO, keep))
+
+    found = told(decode(stream, places, decoder()))
+    assert found == told(decode(stream, [], decoder()))
+    for event, content in found:
+        if isinstance(event, Spooled):
+            assert keep < event.length == len(content) <= limit
+            assert event.sha256 == sha256(content).hexdigest()
+        assert not isinstance(event, Frame) or len(event.payload) <= min(keep, limit)
+        assert not isinstance(event, Oversize) or event.length > limit
+
+
 @given(noise=st.binary(min_size=1, max_size=60).map(lambda data: data.replace(b"\x0b", b"x")))
 def test_noise_alone_is_never_a_message(noise: bytes):
     events = decode(noise * (MAX_NOISE + 1), [10, 2000])
@@ -85,7 +116,17 @@ def test_noise_alone_is_never_a_message(noise: bytes):
 
 
 @given(chunk=st.integers(1, 5000), total=st.integers(11_000, 60_000))
-def test_memory_is_bounded_by_the_limit_and_one_piece(chunk: int, total: int):
+def test_a25_memory_of_a_spooled_payload_is_bounded_by_what_is_kept_and_one_piece(chunk: int, total: int):
+    decoder = Decoder(max_length=100_000, room=Room(BytesIO, 10_000))
+    decoder.feed(b"\x0bMSH|")
+    for _ in range(0, total, chunk):
+        decoder.feed(b"x" * chunk)
+        assert len(decoder._buffer) <= 10_000 + chunk + 3
+    decoder.close()
+
+
+@given(chunk=st.integers(1, 5000), total=st.integers(11_000, 60_000))
+def test_a27_memory_is_bounded_by_the_limit_and_one_piece(chunk: int, total: int):
     decoder = Decoder(max_length=10_000)
     decoder.feed(b"\x0bMSH|")
     for _ in range(0, total, chunk):

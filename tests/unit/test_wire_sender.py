@@ -6,19 +6,19 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from adapter.wire.listener import Close, Handle, Peer, Reply, serve
-from adapter.wire.mllp import Oversize
+from adapter.wire.notices import Payload
 from adapter.wire.sender import Delivery, acknowledgement_code, send_http, send_mllp, send_mllp_per_message
 
 MESSAGES = [b"MSH|^~\\&|LIS|TEST|||20180101||ORU^R01|%d|P|2.5.1\r" % number for number in range(50)]
 ACK = b"MSH|^~\\&|||||20180101||ACK|9|P|2.5.1\rMSA|AA|"
 
 
-def control_id(message: bytes | Oversize) -> bytes:
+def control_id(message: Payload) -> bytes:
     assert isinstance(message, bytes)
     return message.split(b"|")[9]
 
 
-async def accept(message: bytes | Oversize, _peer: Peer) -> Reply:
+async def accept(message: Payload, _peer: Peer) -> Reply:
     return ACK + control_id(message)
 
 
@@ -48,7 +48,7 @@ def test_every_message_meets_its_own_answer(window: int):
 def test_a_connection_for_each_message():
     peers: set[int] = set()
 
-    async def count(message: bytes | Oversize, peer: Peer) -> Reply:
+    async def count(message: Payload, peer: Peer) -> Reply:
         peers.add(peer.port)
         return ACK + control_id(message)
 
@@ -59,7 +59,7 @@ def test_a_connection_for_each_message():
 
 
 def test_message_without_answer_is_told_and_the_rest_still_sent():
-    async def silent_at_two(message: bytes | Oversize, _peer: Peer) -> Reply:
+    async def silent_at_two(message: Payload, _peer: Peer) -> Reply:
         return None if control_id(message) == b"2" else ACK + control_id(message)
 
     async def deliver(host: str, port: int) -> list[Delivery]:
@@ -72,7 +72,7 @@ def test_message_without_answer_is_told_and_the_rest_still_sent():
 
 
 def test_closed_connection_is_told_for_every_unanswered_message():
-    async def close_at_two(message: bytes | Oversize, _peer: Peer) -> Reply:
+    async def close_at_two(message: Payload, _peer: Peer) -> Reply:
         return Close() if control_id(message) == b"2" else ACK + control_id(message)
 
     async def deliver(host: str, port: int) -> list[Delivery]:
