@@ -17,8 +17,9 @@ from hashlib import sha256
 from pathlib import Path
 
 from adapter import log
-from adapter.errors import AuditUnavailable, ConfigurationError
+from adapter.errors import ConfigurationError
 from adapter.fhir import json
+from adapter.request_errors import AuditUnavailable
 from adapter.store.incidents import Incidents
 
 BEGINNING = sha256(b"").hexdigest()

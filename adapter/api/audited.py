@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from adapter.access.audit import Access, Trail
 from adapter.api.failures import refusal
-from adapter.errors import AuditUnavailable
+from adapter.request_errors import AuditUnavailable
 from adapter.store.incidents import Incidents
 
 AUDITED = ("/fhir/", "/operator/")

@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from starlette.routing import Route
 
 from adapter.api.exchange import Endpoint, logged_in, shown
-from adapter.errors import NotFound
+from adapter.request_errors import NotFound
 
 _UNKNOWN_TYPE = "application/octet-stream"
 

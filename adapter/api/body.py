@@ -12,7 +12,7 @@ from typing import Self
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 
-from adapter.errors import BadBody, TooLong, TooSlow, UnsupportedMedia
+from adapter.request_errors import BadBody, TooLong, TooSlow, UnsupportedMedia
 
 IN_MEMORY = 256 * 1024
 HEAD = 64 * 1024

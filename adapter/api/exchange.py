@@ -9,8 +9,8 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from adapter.errors import BadParameter, LoginRequired, NotAcceptable, UnknownResourceType
 from adapter.fhir.search_params import SearchIndex
+from adapter.request_errors import BadParameter, LoginRequired, NotAcceptable, UnknownResourceType
 from adapter.store.database import Database
 from adapter.store.resources import Stored
 

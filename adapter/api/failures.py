@@ -9,9 +9,10 @@ from starlette.exceptions import HTTPException
 
 from adapter import log
 from adapter.api.exchange import fhir_response
-from adapter.errors import AuditUnavailable, LoginRequired, RequestError, StorageUnavailable, TooManyRequests, TooSlow
+from adapter.errors import StorageUnavailable
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
+from adapter.request_errors import AuditUnavailable, LoginRequired, RequestError, TooManyRequests, TooSlow
 
 _ISSUES = {401: "login", 404: "not-found", 405: "not-supported", 413: "too-long", 415: "not-supported"}
 _READ_ONLY = "resources are written by HL7 v2 messages (MLLP, POST /hl7); this interface only reads them"

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from adapter.api.exchange import holds
 from adapter.api.failures import refusal
 from adapter.api.rate import Rate
-from adapter.errors import AccessDenied, LoginRequired, RequestError, TooManyRequests
+from adapter.request_errors import AccessDenied, LoginRequired, RequestError, TooManyRequests
 
 Refused = Callable[[str, str], None]
 """Hears the kind of an incident, and the address of the peer."""

@@ -9,7 +9,7 @@ from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
 
 from adapter.api.body import Body, collect, packed
-from adapter.errors import BadBody, TooLong, TooSlow, UnsupportedMedia
+from adapter.request_errors import BadBody, TooLong, TooSlow, UnsupportedMedia
 
 _MEDIA = frozenset({"application/hl7-v2", "application/hl7-v2+er7", "x-application/hl7-v2+er7"})
 _LARGE = 1024 * 1024

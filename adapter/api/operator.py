@@ -13,10 +13,10 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from adapter import log
-from adapter.errors import BadParameter, LoginRequired, NotFound
 from adapter.fhir import json
 from adapter.operate import messages, repairs
 from adapter.operate.asked import NAMES, asked_for
+from adapter.request_errors import BadParameter, LoginRequired, NotFound
 from adapter.store import record, standing
 from adapter.store.database import Connection, Database
 from adapter.store.repair import Accept, Doing

@@ -4,7 +4,7 @@ from fastapi import Request, Response
 
 from adapter.api.bundle import bundle, entry
 from adapter.api.exchange import base_of, fhir_response, served, shown, stored_response, whole_number
-from adapter.errors import Gone, NotFound
+from adapter.request_errors import Gone, NotFound
 from adapter.store import resources
 from adapter.store.resources import Stored
 

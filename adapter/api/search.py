@@ -8,9 +8,9 @@ from fastapi import Request, Response
 
 from adapter.api.bundle import bundle, entry
 from adapter.api.exchange import base_of, fhir_response, served, shown, whole_number
-from adapter.errors import BadParameter, UnsupportedMedia
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
+from adapter.request_errors import BadParameter, UnsupportedMedia
 from adapter.store import search as store
 from adapter.store.search import Page, Query
 

@@ -8,12 +8,12 @@ import typer
 from adapter.cli import repairing as options
 from adapter.cli.terminal import OUT
 from adapter.data import data_folder
-from adapter.errors import NotFound
 from adapter.fhir import json
 from adapter.mapper.catalog import load_catalog
 from adapter.operate.explain import Explanation, hex_dump, offending, visible
 from adapter.operate.messages import Wanted
 from adapter.operate.messages import message as everything
+from adapter.request_errors import NotFound
 from adapter.settings import load_settings
 from adapter.store import record
 from adapter.store.database import look_into

@@ -12,10 +12,10 @@ from rich.table import Table
 
 from adapter.cli.running import repairing
 from adapter.cli.terminal import OUT, progress, shown
-from adapter.errors import BadParameter
 from adapter.fhir import json
 from adapter.operate.asked import asked_for
 from adapter.operate.repairs import Chosen
+from adapter.request_errors import BadParameter
 from adapter.settings import load_settings
 from adapter.store.repair import Doing
 

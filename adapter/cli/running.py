@@ -6,11 +6,12 @@ from typing import Any
 
 import httpx
 
-from adapter.errors import BadParameter, ConfigurationError, DatabaseInUse
+from adapter.errors import ConfigurationError, DatabaseInUse
 from adapter.fhir import json
 from adapter.operate import door, repairs
 from adapter.operate.asked import as_texts
 from adapter.operate.repairs import Chosen
+from adapter.request_errors import BadParameter
 from adapter.settings import Settings
 from adapter.store.database import open_database
 from adapter.store.repair import Doing

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from adapter.errors import BadParameter
+from adapter.request_errors import BadParameter
 from adapter.store.browse import Filter
 
 STATES = ("received", "mapped", "unmapped", "held", "ignored", "rejected", "fragment", "joined", "batch")

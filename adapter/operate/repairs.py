@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any
 
-from adapter.errors import BadParameter
 from adapter.fhir import json
 from adapter.operate.asked import as_texts
+from adapter.request_errors import BadParameter
 from adapter.store import repair
 from adapter.store.browse import AT_ONCE, EVERYTHING, Filter, ids, last_id
 from adapter.store.database import Connection, Database

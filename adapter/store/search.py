@@ -14,8 +14,8 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from adapter.errors import BadParameter
 from adapter.fhir.search_params import Parameter, SearchIndex
+from adapter.request_errors import BadParameter
 from adapter.store.database import instant, marks, rows
 from adapter.store.resources import Stored
 from adapter.store.search_conditions import Condition, condition

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
-from adapter.errors import BadParameter
 from adapter.fhir.search_params import OF_THE_RESOURCE, Parameter
 from adapter.fhir.search_values import date_range, plain, split_reference
+from adapter.request_errors import BadParameter
 from adapter.store.database import marks
 
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)

@@ -15,7 +15,8 @@ import pytest
 
 from adapter.access.audit import Access, Trail, files, verify
 from adapter.api.routes import Auditing
-from adapter.errors import AuditUnavailable, ConfigurationError
+from adapter.errors import ConfigurationError
+from adapter.request_errors import AuditUnavailable
 from adapter.store.database import Database, open_database
 from adapter.store.incidents import Incidents, listing
 from tests.integration.api_stand import NOW, Entrance, observation, patient, put, served
