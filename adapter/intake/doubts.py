@@ -44,7 +44,7 @@ def doubt_header(reading: Reading) -> None:
     if len(head.control_id) > _USUAL_CONTROL_ID:
         reading.flag("long_control_id")
     sent = head.structure_sent
-    if sent and sent not in {reading.structure, f"{reading.type}_{reading.event}"}:
+    if sent and sent not in (reading.structure, f"{reading.type}_{reading.event}"):
         reading.flag("structure_contradicted", ContradictedStructure(f"MSH-9.1 and 9.2 mean {reading.structure}"))
     for field in (15, 16):
         if head.raw(field) not in CONDITIONS:
