@@ -86,7 +86,7 @@ def test_refused_event_is_accepted_when_it_comes_again_after_it_was_added(databa
         assert claimed.id == row["id"]
 
 
-def test_message_of_an_unknown_sender_is_accepted_when_its_site_was_added(database_url: str, tmp_path: Path):
+def test_d1_message_of_an_unknown_sender_is_accepted_when_its_site_was_added(database_url: str, tmp_path: Path):
     """D1: the row belongs to the site then, and other messages of the site are not touched by it."""
     more = changed(tmp_path, "sites/fahzu/site.yaml", "MSH-4: [FAHZU]", "MSH-4: [FAHZU, NEWHOSP]")
     with stand(database_url) as it:
@@ -101,8 +101,7 @@ def test_message_of_an_unknown_sender_is_accepted_when_its_site_was_added(databa
         assert attempts(it) == [rows[0]["id"]] * 2
 
 
-def test_many_copies_at_once_of_a_refused_message_give_one_row_and_one_answer(database_url: str, tmp_path: Path):
-    """B18."""
+def test_b18_many_copies_at_once_of_a_refused_message_give_one_row_and_one_answer(database_url: str, tmp_path: Path):
     more = changed(tmp_path, "events.yaml", "kept:\n", "kept:\n  ADT^A99: added\n")
     with stand(database_url) as it:
         codes(it, [EVENT])
@@ -118,7 +117,7 @@ def test_many_copies_at_once_of_a_refused_message_give_one_row_and_one_answer(da
         assert len(attempts(it)) == 20
 
 
-def test_message_that_was_too_large_is_whole_once_it_is_accepted(tmp_path: Path):
+def test_a26_message_that_was_too_large_is_whole_once_it_is_accepted(tmp_path: Path):
     """A26: of the first one only the head was kept."""
     raw = message(JINHUA, JINHUA_PID, OBR, OBX.replace("0.70", "7" * 900), encoding="gb18030")
     with stand(tmp_path) as it:
@@ -136,8 +135,7 @@ def test_message_that_was_too_large_is_whole_once_it_is_accepted(tmp_path: Path)
         assert (row["state"], bytes(row["raw"])) == ("received", raw)
 
 
-def test_message_that_is_still_refused_gets_the_stored_refusal(tmp_path: Path):
-    """B14."""
+def test_b14_message_that_is_still_refused_gets_the_stored_refusal(tmp_path: Path):
     answers, messages = receive(tmp_path, [EVENT] * 2)
     assert answers[0].ack == answers[1].ack
     assert [row["state"] for row in messages] == ["rejected"]
