@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from adapter.api.metrics import Connections, Observed
-from adapter.api.operator import Operator
+from adapter.api.operator import Audit, Operator, not_audited
 from adapter.api.routes import add_operator
 from adapter.mapper.catalog import Catalog
 from adapter.monitor import Monitor
@@ -18,12 +18,17 @@ from adapter.operate.explain import Explanation
 from adapter.settings import Settings
 from adapter.store.database import Database
 from adapter.store.incidents import Incidents
+from adapter.store.repair import Accept
 from adapter.tally import Tally, Work
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One for a service; `works` are what its workers count, `tally` what its intake does."""
+    """One for a service; `works` are what its workers count, `tally` what its intake does.
+
+    `certificates` tells the days left by listener, `accept` takes what was refused as a whole, `audit` writes down who
+    saw the contents of which message.
+    """
 
     settings: Settings
     database: Database
@@ -31,6 +36,8 @@ class Control:
     clock: Callable[[], datetime]
     works: Sequence[Work]
     certificates: Callable[[], Mapping[str, float]] = dict[str, float]
+    accept: Accept | None = None
+    audit: Audit = not_audited
     token: str = field(default_factory=door.new_token, repr=False)
     tally: Tally = field(init=False)
 
@@ -56,7 +63,7 @@ class Control:
             wal=wal,
             clock=self.clock,
         )
-        add_operator(app, Operator(self.database, tokens, Explanation(self.catalog)), observed)
+        add_operator(app, Operator(self.database, tokens, Explanation(self.catalog), self.accept, self.audit), observed)
 
     @contextmanager
     def watching(self, url: str, incidents: Incidents) -> Generator[None]:

@@ -31,7 +31,8 @@ Audit = Callable[[str, str, int], None]
 _Handler = Callable[["Operator", Request, dict[str, Any]], Any]
 
 
-def _not_audited(principal: str, what: str, number: int) -> None:
+def not_audited(principal: str, what: str, number: int) -> None:
+    """Only the log tells it."""
     log.event("operator_view", principal=principal, what=what, message_id=number)
 
 
@@ -43,7 +44,7 @@ class Operator:
     tokens: dict[str, str]
     explain: messages.Explain
     accept: Accept | None = None
-    audit: Audit = _not_audited
+    audit: Audit = not_audited
 
 
 def endpoint(operator: Operator, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
