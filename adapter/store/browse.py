@@ -146,7 +146,8 @@ def _narrow(asked: Filter) -> tuple[str, list[Any]]:
     named = [(name, getattr(asked, name)) for name in _GROUP if getattr(asked, name)]
     if asked.cause and asked.control_id:
         named.append(("cause_code", asked.cause))
-    terms = "".join(f" AND {name} = ?" for name, _ in named)
+    # Joined to nothing, the column offers itself to no other index: it would be a wider one.
+    terms = "".join(f" AND {name} || '' = ?" for name, _ in named)
     given = [value for _, value in named]
     if asked.flag and (asked.control_id or asked.cause):
         terms += "".join(f" AND {_WORD}" for _ in asked.flag.split())
@@ -165,16 +166,25 @@ def _time(asked: Filter) -> tuple[str, list[Any]]:
     return "".join(term for term, _ in terms), [value for _, value in terms]
 
 
-def _distinct(connection: Connection, columns: Sequence[str], partial: str) -> Iterator[tuple[str, ...]]:
-    """The different values of the first columns of an index: one step each, however many rows there are."""
-    names = ",".join(columns)
-    some = f" AND {partial}" if partial else ""
-    step = f"SELECT {names} FROM message WHERE ({names}) > ({marks(columns)}){some} ORDER BY {names} LIMIT 1"
-    first = f"SELECT {names} FROM message {'WHERE ' + partial if partial else ''} ORDER BY {names} LIMIT 1"
-    found = rows(connection, first)
+def _distinct(
+    connection: Connection, columns: Sequence[str], partial: str, given: tuple[str, ...] = ()
+) -> Iterator[tuple[str, ...]]:
+    """The different values of the first columns of an index: one step each, however many rows there are.
+
+    One column after the other: SQLite seeks by the first alone where several are compared at once.
+    """
+    if len(given) == len(columns):
+        yield given
+        return
+    column = columns[len(given)]
+    terms = [f"{name} = ?" for name in columns[: len(given)]] + ([partial] if partial else [])
+    after = f"SELECT {column} FROM message WHERE {' AND '.join([*terms, f'{column} > ?'])} ORDER BY {column} LIMIT 1"
+    where = f"WHERE {' AND '.join(terms)}" if terms else ""
+    found = rows(connection, f"SELECT {column} FROM message {where} ORDER BY {column} LIMIT 1", given)
     while found:
-        yield tuple(found[0])
-        found = rows(connection, step, list(found[0]))
+        (value,) = found[0]
+        yield from _distinct(connection, columns, partial, (*given, value))
+        found = rows(connection, after, [*given, value])
 
 
 def _line(row: Sequence[Any]) -> Line:

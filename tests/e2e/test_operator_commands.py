@@ -215,7 +215,7 @@ def test_doctor_names_the_stuck_lane_and_who_mends_it(program: Adapter):
     lines = json.loads(run("doctor", "--json", data=program.program.data))
     by_name = {one["name"]: one for one in lines}
     assert by_name["integrity"]["level"] == "fine"
-    assert by_name["journal"]["level"] == "fine"
+    assert by_name["journal_mode"]["level"] == "fine"
     stuck = next(one for one in lines if one["name"].startswith("stuck FAHZU|"))
     assert stuck["value"].startswith(f"1 wait behind message {number_of(program, 'H1')}")
     assert [one["name"] for one in lines if one["level"] != "fine" and not one["advice"]] == []
