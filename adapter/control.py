@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from adapter.api.metrics import Connections, Observed
-from adapter.api.operator import Audit, Operator, not_audited
+from adapter.api.operator import Operator
 from adapter.api.routes import add_operator
 from adapter.mapper.catalog import Catalog
 from adapter.monitor import Monitor
@@ -26,8 +26,7 @@ from adapter.tally import Tally, Work
 class Control:
     """One for a service; `works` are what its workers count, `tally` what its intake does.
 
-    `certificates` tells the days left by listener, `accept` takes what was refused as a whole, `audit` writes down who
-    saw the contents of which message.
+    `certificates` tells the days left by listener, `accept` takes what was refused as a whole.
     """
 
     settings: Settings
@@ -37,7 +36,6 @@ class Control:
     works: Sequence[Work]
     certificates: Callable[[], Mapping[str, float]] = dict[str, float]
     accept: Accept | None = None
-    audit: Audit = not_audited
     token: str = field(default_factory=door.new_token, repr=False)
     tally: Tally = field(init=False)
 
@@ -63,7 +61,7 @@ class Control:
             wal=wal,
             clock=self.clock,
         )
-        add_operator(app, Operator(self.database, tokens, Explanation(self.catalog), self.accept, self.audit), observed)
+        add_operator(app, Operator(self.database, tokens, Explanation(self.catalog), self.accept), observed)
 
     @contextmanager
     def watching(self, url: str, incidents: Incidents) -> Generator[None]:

@@ -65,7 +65,7 @@ def endpoint(observed: Observed) -> Endpoint:
     registry.register(_Adapter(observed))
 
     async def metrics(request: Request) -> Response:
-        await logged_in(request)
+        logged_in(request)
         return Response(await run_in_threadpool(generate_latest, registry), headers={"Content-Type": CONTENT_TYPE})
 
     return metrics

@@ -1,7 +1,7 @@
 """The operator's interface under /operator: messages, incidents, requeue and release, as JSON.
 
 It always asks for a token: that of ADAPTER_OPERATOR_TOKEN, or the one that this start wrote for the commands of this
-machine (`operate/door.py`).
+machine (`operate/door.py`). Every request is in the access audit before it is answered (`audited.py`).
 """
 
 import hmac
@@ -25,15 +25,7 @@ MOST = 1000
 STUCK_SHOWN = 50
 LARGEST_BODY = 64 * 1024
 
-Audit = Callable[[str, str, int], None]
-"""Writes down who (principal) did what with which message, before it is answered; raises where it cannot."""
-
 _Handler = Callable[["Operator", Request, dict[str, Any]], Any]
-
-
-def not_audited(principal: str, what: str, number: int) -> None:
-    """Only the log tells it."""
-    log.event("operator_view", principal=principal, what=what, message_id=number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +36,6 @@ class Operator:
     tokens: dict[str, str]
     explain: messages.Explain
     accept: Accept | None = None
-    audit: Audit = not_audited
 
 
 def endpoint(operator: Operator, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -77,8 +68,6 @@ def one_message(operator: Operator, request: Request, said: dict[str, Any]) -> d
     wanted = messages.Wanted(_true(said, "contents") or _true(said, "ledger"), _true(said, "ledger"))
     with operator.database.read() as connection:
         _exists(connection, number)
-        if wanted.contents:
-            operator.audit(request.state.principal, "contents", number)
         found = messages.message(connection, number, explain=operator.explain, wanted=wanted)
     if found is None:
         raise NotFound("there is no such message")
@@ -90,7 +79,6 @@ def raw_message(operator: Operator, request: Request, said: dict[str, Any]) -> b
     number = _path(request)
     with operator.database.read() as connection:
         _exists(connection, number)
-        operator.audit(request.state.principal, "raw", number)
         return record.content(connection, number, start=_number(said, "start") or 0, length=_number(said, "length"))
 
 

@@ -78,12 +78,12 @@ def _show(found: dict[str, Any], dump: list[str]) -> None:
         value = " ".join(found[name]) if isinstance(found[name], list) else found[name]
         if value not in {None, ""}:
             _say(f"  {name:<14} {value}")
-    _part("bytes", dump) if dump else _part("text", found.get("text", "").splitlines())
+    _part("bytes" if dump else "text", dump or str(found.get("text", "")).splitlines())
     if why := found.get("unreadable"):
         _part("cannot be read", [f"{why['code']} {why['text']}", f"to be mended by: {why['mender']}"])
     _part("as it would read", [_reading(one) for one in found.get("readings", ())])
     _part("fields", [line for segment in found.get("tree", ()) for line in _segment(segment)])
-    _part("answer", (found["ack"] or "none").splitlines())
+    _part("answer", str(found["ack"] or "none").splitlines())
     for name in ("resent", "actions", "reply", "resources"):
         _part(name, [_row(one) for one in found[name]])
     for name, some in found["linked"].items():

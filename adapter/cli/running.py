@@ -77,10 +77,17 @@ def _post(client: httpx.Client, kind: str, body: dict[str, Any]) -> dict[str, An
         answer = client.post(f"/operator/{kind}", content=json.dumps(body))
     except httpx.HTTPError as error:
         raise ConfigurationError(f"the program at {client.base_url} does not answer: {type(error).__name__}") from error
-    said = json.loads(answer.content) if answer.content else {}
     if answer.is_success:
-        return said
-    text = said.get("issue", [{}])[0].get("diagnostics", f"HTTP {answer.status_code}")
+        return json.loads(answer.content)
+    text = _reason(answer)
     if answer.status_code == 400:
         raise BadParameter(text)
     raise ConfigurationError(f"the program at {client.base_url} refused: {text}")
+
+
+def _reason(answer: httpx.Response) -> str:
+    """What an OperationOutcome says; its status where it is none."""
+    try:
+        return str(json.loads(answer.content)["issue"][0]["diagnostics"])
+    except (ValueError, LookupError, TypeError):
+        return f"HTTP {answer.status_code}"

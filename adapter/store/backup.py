@@ -172,7 +172,11 @@ def _copy_pages(source: Path, new: Path, progress: Progress | None) -> None:
         # Inside a reading transaction the copy is of one moment, and never begins anew.
         reading.execute("BEGIN")
         reading.execute("SELECT 1 FROM message LIMIT 1").fetchone()
-        told = (lambda _status, left, total: progress(total - left, total)) if progress else None
+
+        def told(_status: int, left: int, total: int) -> None:
+            if progress:
+                progress(total - left, total)
+
         reading.backup(writing, pages=_PAGES, progress=told)
         # The copy is one file: no log beside it.
         writing.execute("PRAGMA journal_mode = DELETE")
