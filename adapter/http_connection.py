@@ -36,7 +36,11 @@ class Bounds:
     def admit(self, address: str) -> bool:
         """Count a new connection, unless there are as many as may be."""
         most = self.connections_per_address
-        if self.open.total() >= self.max_connections or (most and self.open[address] >= most):
+        if self.open.total() >= self.max_connections:
+            self.refused("connections_full", address)
+            return False
+        if most and self.open[address] >= most:
+            self.refused("connections_of_address", address)
             return False
         self.open[address] += 1
         return True
@@ -83,7 +87,6 @@ class Connection(HttpToolsProtocol):
         super().connection_made(transport)
         self._admitted = self._bounds.admit(self._address)
         if not self._admitted:
-            self._bounds.refused("http_crowded", self._address)
             transport.abort()
             return
         self._certificate = _certificate(transport.get_extra_info("ssl_object"))

@@ -91,11 +91,6 @@ class TooManyRequests(RequestError):
 
     code, status, issue = "H2F-4024", 429, "throttled"
 
-    def __init__(self, text: str, *, seconds: int) -> None:
-        """Say after how many seconds it may go on."""
-        super().__init__(text)
-        self.seconds = seconds
-
 
 class AuditUnavailable(RequestError):
     """The access audit cannot be written, so nothing may be read (F32)."""

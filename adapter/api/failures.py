@@ -12,7 +12,7 @@ from adapter.api.exchange import fhir_response
 from adapter.errors import StorageUnavailable
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
-from adapter.request_errors import AuditUnavailable, LoginRequired, RequestError, TooManyRequests, TooSlow
+from adapter.request_errors import AuditUnavailable, LoginRequired, RequestError, TooSlow
 
 _ISSUES = {401: "login", 404: "not-found", 405: "not-supported", 413: "too-long", 415: "not-supported"}
 _READ_ONLY = "resources are written by HL7 v2 messages (MLLP, POST /hl7); this interface only reads them"
@@ -35,17 +35,15 @@ def failure(status: int, code: str, text: str, headers: Mapping[str, str] | None
     return fhir_response(json.dumps(outcome(code, text)), status=status, headers=dict(headers or {}))
 
 
-def refusal(error: RequestError) -> Response:
+def refusal(error: RequestError, headers: Mapping[str, str] | None = None) -> Response:
     """The answer to a request that is refused."""
-    return failure(error.status, error.issue, f"{error.text} ({error.code})", _headers(error))
+    return failure(error.status, error.issue, f"{error.text} ({error.code})", headers or _headers(error))
 
 
 def _headers(error: RequestError) -> dict[str, str]:
     match error:
         case LoginRequired():
             return {"WWW-Authenticate": 'Bearer realm="adapter"'}
-        case TooManyRequests():
-            return {"Retry-After": str(error.seconds)}
         case AuditUnavailable():
             return {"Retry-After": "5"}
         case TooSlow():

@@ -59,23 +59,28 @@ class Gate:
         address = request.client.host if request.client else ""
         certificate: Certificate | None = request.scope.get("state", {}).get("certificate")
         kind, error = self._fault(request, address, certificate)
+        headers: dict[str, str] = {}
+        if error is None and (seconds := self._wait(certificate.fingerprint if certificate else address)):
+            kind, error = "rate_exceeded", TooManyRequests("more requests than this client may send")
+            headers["Retry-After"] = str(seconds)
         if error is None:
             return None
         self._refused(kind, address)
-        return refusal(error)
+        return refusal(error, headers)
+
+    def _wait(self, client: str) -> int:
+        return self._terms.rate.wait(client) if self._terms.rate else 0
 
     def _fault(
         self, request: Request, address: str, certificate: Certificate | None
     ) -> tuple[str, RequestError | None]:
         terms = self._terms
         if not terms.admits(address):
-            return "network_refused", AccessDenied("requests from this network are not taken here")
+            return "address_forbidden", AccessDenied("requests from this network are not taken here")
         if terms.certified and certificate is None:
-            return "certificate_refused", LoginRequired("a client certificate is needed")
+            return "certificate_missing", LoginRequired("a client certificate is needed")
         if certificate and terms.subjects and not certificate.is_one_of(terms.subjects):
-            return "certificate_refused", AccessDenied("this certificate is not let in here")
+            return "certificate_foreign", AccessDenied("this certificate is not let in here")
         if terms.token is not None and not holds(request, terms.token):
             return "login_refused", LoginRequired("a bearer token is needed")
-        if terms.rate and (seconds := terms.rate.wait(certificate.fingerprint if certificate else address)):
-            return "rate_exceeded", TooManyRequests("more requests than this client may send", seconds=seconds)
         return "", None

@@ -35,7 +35,7 @@ class HttpLine:
 
     async def undelivered(self, message_id: int, *, peer: str) -> None:
         """Note that an answer did not leave, since the client had gone (A40)."""
-        log.event("acknowledgement_undelivered", level=logging.WARNING, channel=self._channel.name, peer=peer)
+        self.refused("acknowledgement_undelivered", peer.rpartition(":")[0])
         await self._intake.undelivered(message_id, origin=self._origin(peer))
 
     async def partial(self, head: bytes, *, peer: str) -> None:

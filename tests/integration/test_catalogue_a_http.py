@@ -228,7 +228,7 @@ def test_a41_missing_or_wrong_bearer_token_is_refused(tmp_path: Path):
 def test_request_from_another_network_is_refused(tmp_path: Path):
     with listening(tmp_path, allow=(ip_network("192.0.2.0/24"),)) as it:
         assert it.post(original("N1")).status_code == 403
-        assert it.incidents("network_refused")[0]["peer"] == "127.0.0.1"
+        assert it.incidents("address_forbidden")[0]["peer"] == "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ def test_a41_missing_client_certificate_is_refused(tmp_path: Path, authorities: 
     with listening(tmp_path, tls=authorities.tls()) as it:
         answer = it.post(original("A41c"), verify=authorities.client())
         assert answer.status_code == 401
-        assert it.incidents("certificate_refused")[0]["peer"] == "127.0.0.1"
+        assert it.incidents("certificate_missing")[0]["peer"] == "127.0.0.1"
         assert it.row("A41c") == []
         assert it.post(original("A41c"), verify=authorities.client("lis.fahzu.test")).status_code == 200
 
@@ -282,7 +282,7 @@ def test_a41_certificate_of_another_authority_fails_the_handshake(tmp_path: Path
 def test_a41_certificate_with_another_name_is_refused(tmp_path: Path, authorities: Authorities):
     with listening(tmp_path, tls=authorities.tls(subjects=frozenset({"lis.fahzu.test"}))) as it:
         assert it.post(original("A41e"), verify=authorities.client("lis.lishui.test")).status_code == 403
-        assert it.incidents("certificate_refused")
+        assert it.incidents("certificate_foreign")
         assert it.post(original("A41e"), verify=authorities.client("lis.fahzu.test")).status_code == 200
 
 
@@ -347,7 +347,7 @@ def test_connections_above_the_limit_are_closed(tmp_path: Path):
     with listening(tmp_path, max_connections=2) as it:
         with it.connect() as one, it.connect() as two, it.connect() as three:
             assert answered(three) == b""
-            assert it.incidents("http_crowded")
+            assert it.incidents("connections_full")
             one.close()
             two.close()
         assert until(lambda: [{}] if it.post(original("M1")).status_code == 200 else []) == [{}]
