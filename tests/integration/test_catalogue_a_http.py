@@ -193,7 +193,7 @@ def test_a40_client_that_goes_before_its_answer_is_noted_and_gets_it_when_it_sen
     raw = original("A40")
     with served.stand.database.write(), served.connect() as line:  # the intake waits for its turn to write
         line.sendall(head(raw) + raw)
-        time.sleep(0.3)
+        assert until(lambda: [{}] if served.stand.intake._writer._draining else [])
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     (row,) = until(lambda: [one for one in served.row("A40") if one["ack_outcome"] == "undelivered"])
     again = served.post(raw)
@@ -205,7 +205,6 @@ def test_a40_client_that_goes_within_its_message_leaves_a_partial_event(served: 
     raw = original("A40b")
     with served.connect() as line:
         line.sendall(head(raw) + raw[:-20])
-        time.sleep(0.3)
     of_that_length = f"SELECT * FROM connection_event WHERE kind = 'partial' AND length = {len(raw) - 20}"
     (event,) = until(lambda: served.stand.rows(of_that_length))
     assert (event["raw"], event["transport"]) == (raw[:-20], "http")
