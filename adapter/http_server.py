@@ -32,8 +32,16 @@ _THIS_MACHINE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  (how a prog
 class Server(uvicorn.Server):
     """uvicorn without its own signal handling: the service stops as a whole, in its own order."""
 
-    def __init__(self, app: FastAPI, address: Address, *, bounds: Bounds, tls: ssl.SSLContext | None = None) -> None:
-        """Serve `app` at `address`, once `open` is called."""
+    def __init__(
+        self,
+        app: FastAPI,
+        address: Address,
+        *,
+        bounds: Bounds,
+        tls: ssl.SSLContext | None = None,
+        proxied: bool = False,
+    ) -> None:
+        """Serve `app` at `address`, once `open` is called; `proxied`: a proxy of this machine may say who asks."""
         config = uvicorn.Config(
             app,
             http=Connection.within(bounds),
@@ -41,7 +49,7 @@ class Server(uvicorn.Server):
             access_log=False,
             lifespan="off",
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=proxied,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
             ssl_context_factory=(lambda _config, _default: tls) if tls else None,

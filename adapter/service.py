@@ -95,7 +95,8 @@ class Service:
             auditing=Auditing(trail, self._incidents, self._clock),
         )
         self._complete(app)
-        return Server(app, settings.http, bounds=Bounds(head_seconds=settings.stall_seconds, refused=line.refused))
+        bounds = Bounds(head_seconds=settings.stall_seconds, refused=line.refused)
+        return Server(app, settings.http, bounds=bounds, proxied=True)
 
     def _complete(self, app: FastAPI) -> None:
         binary.install(app, finder(self._database, self._stock.catalog))
