@@ -73,18 +73,12 @@ KINDS: Mapping[str, Kind] = {
     "frame_restarted": Kind("the sender gave a message up and began another", HOSPITAL, DAY),
     "frame_slow": Kind("a message came slower than may be: its connection was closed", SECURITY, HOUR),
     "frame_endless": Kind("a message did not end: its connection was closed", SECURITY, HOUR),
-    "acknowledgement_undelivered": Kind("answers did not reach the sender, which will send again", NETWORK, HOUR),
     "answers_unread": Kind("the peer sends and reads no answers: its connection was closed", HOSPITAL, HOUR),
     "spool_full": Kind("no room for large messages in ADAPTER_DATA/spool: they are not taken", ADMINISTRATOR, HOUR),
     # Connections.
-    "connections_full": Kind("the listener has as many connections as it may: more are closed", SECURITY, HOUR),
-    "connections_of_address": Kind("an address has as many connections as it may: more are closed", SECURITY, HOUR),
-    "address_forbidden": Kind("connections from an address that is on no list of those allowed", SECURITY, HOUR),
     "second_connection": Kind("a second connection on a listener that is for one", HOSPITAL, DAY),
     "peer_vanished": Kind("the peer does not answer the network any more", NETWORK, HOUR),
     # TLS.
-    "certificate_missing": Kind("a connection without a client certificate", SECURITY, HOUR),
-    "certificate_foreign": Kind("a connection with the certificate of somebody else", SECURITY, HOUR),
     "handshake_failed": Kind("a TLS handshake failed", NETWORK, HOUR),
     "certificate_expires": Kind("a certificate ends soon, or has ended", ADMINISTRATOR),
     "reload_refused": Kind("the file of listeners or a certificate is wrong: the old ones stay", ADMINISTRATOR),
