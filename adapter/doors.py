@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from adapter import log
 from adapter.store.database import Database
@@ -33,6 +34,21 @@ async def mind(
         log.event("listeners_closed", level=logging.ERROR, reason="the disk is full or cannot be written")
         for listener in listeners:
             await listener.stop(grace=GRACE_SECONDS)
+
+
+def heed_descriptors(loop: asyncio.AbstractEventLoop, incidents: Incidents) -> None:
+    """Note it where no connection can be accepted for want of file descriptors (F28).
+
+    asyncio waits a second and tries again; it would tell so a hundred times.
+    """
+
+    def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if str(context.get("message", "")).startswith("socket.accept() out of system resource"):
+            incidents.note("no_descriptors")
+        else:
+            loop.default_exception_handler(context)
+
+    loop.set_exception_handler(handle)
 
 
 async def _open(listeners: Sequence[Listener], addresses: Sequence[tuple[str, int]]) -> bool:

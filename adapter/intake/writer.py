@@ -10,7 +10,7 @@ from adapter import failpoints, log
 from adapter.errors import StorageFull, StorageUnavailable
 from adapter.intake.storing import Stored, store_messages
 from adapter.store import answers, inbox
-from adapter.store.database import Database, conflicted
+from adapter.store.database import Database, conflicted, refused
 
 LARGEST_BATCH = 512
 TRIES = 3
@@ -33,6 +33,11 @@ Record = inbox.NewMessage | inbox.Event | inbox.StoredAck | Lost
 class _Waiting:
     record: Record
     stored: "asyncio.Future[Stored]" = field(repr=False)
+
+    @property
+    def given_up(self) -> bool:
+        """Whether nobody waits for it any more; an answer is stored all the same."""
+        return self.stored.done() and not isinstance(self.record, inbox.StoredAck)
 
 
 class Writer:
@@ -64,15 +69,26 @@ class Writer:
         self._thread.shutdown()
 
     async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting:
             # Whom the storage kept waiting too long has been cut off, and sends again: its message must not pile up.
-            wanted = [one for one in self._waiting if not one.stored.done()]
+            wanted = [one for one in self._waiting if not one.given_up]
             batch, self._waiting = wanted[:LARGEST_BATCH], wanted[LARGEST_BATCH:]
-            committed = loop.run_in_executor(self._thread, self._store, [one.record for one in batch])
-            await asyncio.wait((committed,))
-            _tell(batch, committed)
+            useless = await self._store_together(batch)
+            for one in batch if useless else ():
+                # What the database cannot hold must not keep the messages of other sites out.
+                await self._store_together([one])
         self._draining = None
+
+    async def _store_together(self, batch: Sequence[_Waiting]) -> bool:
+        """Store in one transaction; return whether one of several can never be stored, and nobody was told."""
+        loop = asyncio.get_running_loop()
+        committed = loop.run_in_executor(self._thread, self._store, [one.record for one in batch])
+        await asyncio.wait((committed,))
+        failure = committed.exception()
+        if len(batch) > 1 and isinstance(failure, StorageUnavailable) and refused(failure):
+            return True
+        _tell(batch, committed)
+        return False
 
     def _store(self, batch: Sequence[Record]) -> list[Stored]:
         for _ in range(TRIES - 1):

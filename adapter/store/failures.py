@@ -15,6 +15,7 @@ _USELESS = tuple(
     for driver in (sqlite3, psycopg)
     for name in ("DataError", "ProgrammingError", "NotSupportedError")
 )
+_TOO_MUCH = "54"  # PostgreSQL: a limit of its own, such as the length of what is indexed
 _BROKEN = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 # The index of the WAL cannot grow on a full disk; and memory comes back.
 _PASSING = {"SQLITE_IOERR_SHMSIZE": StorageFull, "SQLITE_IOERR_NOMEM": StorageUnavailable}
@@ -44,7 +45,8 @@ def failures() -> Generator[None]:
 
 def refused(failure: StorageUnavailable) -> bool:
     """True where the database works, and what it was given is of no use to it: trying again would change nothing."""
-    return isinstance(failure.__cause__, _USELESS)
+    cause = failure.__cause__
+    return isinstance(cause, _USELESS) or _name(cause).startswith(_TOO_MUCH)
 
 
 def conflicted(failure: StorageUnavailable) -> bool:

@@ -51,6 +51,7 @@ KINDS: Mapping[str, Kind] = {
     "storage_unavailable": Kind(
         "messages were not stored, and not acknowledged: senders send again", ADMINISTRATOR, 60
     ),
+    "no_descriptors": Kind("connections cannot be accepted: too many files are open (ulimit -n)", ADMINISTRATOR, 60),
     "worker_died": Kind("a worker process ended by itself, and was started again", ADMINISTRATOR, HOUR),
     "fragments_missing": Kind("messages of which not all fragments came", HOSPITAL, DAY),
     "refusal_not_told": Kind("messages that are refused, whose sender asked not to be told", HOSPITAL, DAY),

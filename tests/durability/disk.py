@@ -45,7 +45,7 @@ def environment(*, trace: Path | None = None, faults: Path | None = None) -> dic
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`C`reate, `W`rite, `T`runcate, `U`nlink, `S`ync, sync of the folder (`D`), or `A`cknowledged."""
+    """`kind` is C (created), W (written), T (truncated), U (unlinked), S (synced), D (folder synced), A (acknowledged)."""
 
     kind: str
     name: str

@@ -59,13 +59,16 @@ def serving(data: Path, environment: Mapping[str, str] = os.environ, **how: Any)
     command = [sys.executable, "-m", "adapter", "serve", *addresses]
     data.mkdir(exist_ok=True)
     with (data / "log").open("ab") as output:
-        process = subprocess.Popen(command, cwd=ROOT, env=dict(environment), **({"stderr": output} | how))
+        settings: dict[str, Any] = {"stderr": output}
+        process = subprocess.Popen[Any](command, cwd=ROOT, env=dict(environment), **(settings | how))
     try:
         wait_for(port, process)
         yield Program(process, port, http, data)
     finally:
         process.terminate()
         process.wait(SECONDS)
+        if process.stderr:
+            process.stderr.close()
 
 
 def wait_for(port: int, process: subprocess.Popen[Any]) -> None:
@@ -149,6 +152,7 @@ def test_f28_without_file_descriptors_the_program_waits_and_does_not_spin(tmp_pa
         assert b"MSA|CA|" in until_answered(it, 1)
     told = (it.data / "log").read_text()
     assert told.count("\n") < 200
+    assert "no_descriptors" in told
 
 
 def until_answered(it: Program, number: int) -> bytes:
@@ -180,10 +184,10 @@ def test_f31_intake_goes_on_when_nobody_reads_the_log(tmp_path: Path):
             for _ in range(600):
                 line.sendall(b"\r\n\x0b" + numbered(1, patients=4) + b"\x1c\r")
                 assert b"MSA|CA|" in answer(line)
-        first = it.process.stderr.read1(1_000_000)
+        first = os.read(it.process.stderr.fileno(), 1_000_000)
         assert b'"event": "message_resent"' in first
         assert b"MSA|CA|" in it.send(2)
-        assert b'"event": "log_lines_dropped", "count": ' in it.process.stderr.read1(1_000_000)
+        assert b'"event": "log_lines_dropped", "count": ' in os.read(it.process.stderr.fileno(), 1_000_000)
 
 
 def answer(line: socket.socket) -> bytes:
