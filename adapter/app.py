@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
@@ -137,6 +137,7 @@ def _work(settings: Settings, name: str, cells: Any) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
+    threading.Thread(target=_outlive_nobody, args=(stop,), name="parent", daemon=True).start()
     stock = Stock.load()
     settle()
     database = open_database(settings.database)
@@ -144,6 +145,13 @@ def _work(settings: Settings, name: str, cells: Any) -> None:
         _worker(database, stock, name, Work(cells)).run(stop)
     finally:
         database.close()
+
+
+def _outlive_nobody(stop: threading.Event) -> None:
+    """Stop when the program that started this worker is gone, killed perhaps, and another has taken its place."""
+    if parent := parent_process():
+        parent.join()
+        stop.set()
 
 
 def _worker(database: Database, stock: Stock, name: str, work: Work) -> Worker:

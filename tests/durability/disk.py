@@ -45,7 +45,7 @@ def environment(*, trace: Path | None = None, faults: Path | None = None) -> dic
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`kind` is C (created), W (written), T (truncated), U (unlinked), S (synced), D (folder synced), A (acknowledged)."""
+    """`kind`: Created, Written, Truncated, Unlinked, Synced, synced Directory, or Acknowledged, by its first letter."""
 
     kind: str
     name: str
