@@ -19,7 +19,7 @@ from adapter.intake.settle import Outcomes
 from adapter.intake.storing import Stored
 from adapter.intake.truncated import Truncated
 from adapter.intake.watch import Watch
-from adapter.intake.writer import Lost, Record, Writer
+from adapter.intake.writer import Lost, Writer
 from adapter.listeners import Channel
 from adapter.mapper.catalog import Catalog
 from adapter.replies import owed
@@ -222,7 +222,7 @@ class Intake:
         with self._database.read() as connection:
             return owed.message_of(connection, control_id)
 
-    async def _keep(self, record: Record, *, state: str) -> Answer:
+    async def _keep(self, record: inbox.NewMessage | inbox.Event | Lost, *, state: str) -> Answer:
         try:
             async with asyncio.timeout(BUDGET_SECONDS):
                 stored = await self._writer.put(record)
