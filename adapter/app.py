@@ -131,7 +131,7 @@ def _workers(
         crew.stop()
 
 
-def _work(settings: Settings, name: str, cells: Any) -> None:
+def _work(settings: Settings, name: str, cells: Any = None) -> None:
     """A worker process."""
     log.configure(settings.log_level)
     stop = threading.Event()
