@@ -15,7 +15,9 @@ from adapter.convert import convert
 from adapter.errors import Held, Refusal
 from adapter.fhir import json
 from adapter.hl7v2.ack import acknowledge
-from adapter.intake.checks import acknowledgement, digest, lane, read
+from adapter.intake.checks import read
+from adapter.intake.marks import content, digest, lane
+from adapter.intake.modes import acknowledgement
 from adapter.listeners import Channel
 from adapter.mapper.catalog import Catalog
 from adapter.mapper.sites import Site
@@ -76,9 +78,10 @@ class Laws:
         reading = read(payload, self.catalog, Channel("mllp", frozenset()))
         lane(reading)
         digest(payload, reading)
+        content(payload, reading)
         head = reading.head
         code, _ = acknowledgement(head, reading.refusal)
-        ack = acknowledge(head, code=code, control_id="H2F1", now=NOW, error=reading.refusal)
+        ack = acknowledge(head, code=code, control_id="H2F1", now=NOW, error=reading.refusal, warnings=reading.warnings)
         assert Decoder().feed(encode(ack)) == [Frame(ack)], "the answer is not one frame"
         msh, msa, *_ = (line.split(head.delimiters.field) for line in ack.decode(head.encoding, "replace").split("\r"))
         assert msh[8].split(head.delimiters.component)[0] == "ACK", "the answer is no acknowledgement"
