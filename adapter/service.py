@@ -80,6 +80,7 @@ class Service:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        doors.heed_descriptors(loop, self._incidents)
         self._database.on_break(lambda: loop.call_soon_threadsafe(stop.set))
         return stop
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from adapter import app, failpoints
 from adapter.settings import load_settings
+from adapter.tally import Work
 
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.durability.lives"])
@@ -52,7 +53,17 @@ class Whole:
 
     def __init__(self, url: str, *, port: int, failpoint: str = "", log: Path) -> None:
         """Begin."""
-        arguments = ("serve", "--database-url", url, "--mllp", f"127.0.0.1:{port}", "--http", "127.0.0.1:0")
+        arguments = (
+            "serve",
+            "--data",
+            str(log.parent),
+            "--database-url",
+            url,
+            "--mllp",
+            f"127.0.0.1:{port}",
+            "--http",
+            "127.0.0.1:0",
+        )
         chosen = {failpoints.VARIABLE: failpoint, "ADAPTER_WORKER_PROCESSES": "2"}
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -104,9 +115,13 @@ def _live(part: str, url: str, port: int, failpoint: str, log: str) -> None:
     os.dup2(output, 2)
     failpoints.arm(failpoint)
     settings = load_settings(
-        database_url=url, mllp=f"127.0.0.1:{port}", http="127.0.0.1:0", worker_processes=int(part == "all")
+        data=Path(log).parent,
+        database_url=url,
+        mllp=f"127.0.0.1:{port}",
+        http="127.0.0.1:0",
+        worker_processes=int(part == "all"),
     )
     if part == "worker":
-        app._work(settings, "worker")
+        app._work(settings, "worker", Work().cells)
     else:
         app.run(settings)
