@@ -97,6 +97,7 @@ class Refusal(AdapterError):
 
     ack: ClassVar[str] = "AE"
     condition: ClassVar[str] = "207"
+    condition_since_29: ClassVar[str] = ""
     state: ClassVar[str] = "rejected"
     default_location: ClassVar[Location | None] = None
     mender = "sending hospital"
@@ -210,7 +211,7 @@ class ControlCharacter(ContentRefusal):
 
 
 class MalformedSegment(ContentRefusal):
-    """A segment has no valid name (B48), or a second MSH stands in one frame (B43)."""
+    """A segment has no valid name (B48), or the header of a batch stands inside a message."""
 
     code, condition = "H2F-2103", "100"
 

@@ -70,6 +70,30 @@ class WrongOrder(ContentRefusal):
     mender = "sending hospital, with the analyst"
 
 
+class Releasable(ContentRefusal):
+    """Refused, and kept as `held`: a person may accept it all the same. It keeps no other message back."""
+
+    state = "held"
+
+
+class BatchCount(Releasable):
+    """A batch holds more or fewer messages than BTS-1 says, a file other batches than FTS-1 says (B40)."""
+
+    code, condition, condition_since_29 = "H2F-2131", "207", "199"
+
+
+class MalformedBatch(Releasable):
+    """A batch has no BTS, a file no FTS, or something stands where it does not belong (B41)."""
+
+    code, condition, default_location = "H2F-2132", "100", Location("BTS")
+
+
+class SecondHeader(Releasable):
+    """A second MSH stands in one frame, without a batch around them (B43)."""
+
+    code, condition, default_location = "H2F-2133", "100", Location("MSH", 2)
+
+
 class FragmentsMissing(Held):
     """A message came in fragments, and the rest of it did not come (B38)."""
 

@@ -20,12 +20,25 @@ from adapter.documents import finder
 from adapter.errors import ConfigurationError
 from adapter.http_connection import Bounds
 from adapter.http_server import Server, open_listener, post_hl7
-from adapter.intake import EVERY_SITE, HttpLine, Intake, Inventory, Lines, Reload, hold_late_fragments, warm
+from adapter.intake import (
+    EVERY_SITE,
+    HTTP,
+    HttpLine,
+    Intake,
+    Inventory,
+    Lines,
+    Reload,
+    WatchedFolder,
+    accept_held,
+    hold_late_fragments,
+    warm,
+    watching,
+)
 from adapter.listeners import Listener, Plan, load_plan
 from adapter.replies.delivery import Deliveries
 from adapter.settings import Settings
 from adapter.stock import Stock
-from adapter.store.database import Database
+from adapter.store.database import Connection, Database
 from adapter.store.incidents import Incidents
 from adapter.tally import Work
 
@@ -52,7 +65,7 @@ class Service:
         self._intake = Intake(catalog=stock.catalog, database=database, clock=clock, incidents=incidents)
         self._inventory = Inventory(settings.data, incidents, clock)
         self._lines = Lines(self._intake, stock.catalog, settings, self._inventory)
-        self._control = Control(settings, database, stock.catalog, clock, works)
+        self._control = Control(settings, database, stock.catalog, clock, works, accept=self._accept)
         self._intake.tally = self._control.tally
 
     async def serve(self) -> None:
@@ -72,7 +85,7 @@ class Service:
             serving = await api.open()
             ended.push_async_callback(api.stop)
             log.event("listening", http=api.address)
-            await self._open(ended)
+            await self._open(ended, stop)
             ended.enter_context(self._control.watching(api.local, self._incidents))
             await asyncio.wait({serving, asyncio.create_task(stop.wait())}, return_when=asyncio.FIRST_COMPLETED)
 
@@ -103,7 +116,7 @@ class Service:
         binary.install(app, finder(self._database, self._stock.catalog))
         self._control.serve_on(app, self._lines.connections)
 
-    async def _open(self, ended: AsyncExitStack) -> None:
+    async def _open(self, ended: AsyncExitStack, stop: asyncio.Event) -> None:
         """Listen to the hospitals, and begin what goes on beside it."""
         plan = self._plan()
         for wanted in plan.listeners:
@@ -111,6 +124,11 @@ class Service:
                 ended.push_async_callback((await open_listener(self._intake, wanted, self._settings)).stop)
         await self._lines.open(plan)
         ended.push_async_callback(self._stop_lines)
+        folders = [
+            WatchedFolder(folder, self._intake, self._clock, self._settings.max_message_bytes, stop)
+            for folder in plan.folders
+        ]
+        await ended.enter_async_context(watching(folders))
         reload = Reload(self._plan, self._lines, self._inventory, self._incidents)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
         threading.Thread(target=warm, args=(self._stock.catalog,), name="warm", daemon=True).start()
@@ -132,6 +150,12 @@ class Service:
             hold_late_fragments(self._database, self._incidents, sites),
             self._look_after_certificates(),
         )
+
+    def _accept(self, connection: Connection, message_id: int) -> bool:
+        """How a person accepts what was refused as a whole."""
+        plan = self._plan()
+        channels = {one.channel.name: one.channel for one in (*plan.listeners, *plan.folders)} | {HTTP.name: HTTP}
+        return accept_held(connection, message_id, door=self._intake, channels=channels, now=self._clock())
 
     async def _look_after_certificates(self) -> None:
         while True:

@@ -16,6 +16,7 @@ CONDITIONS = {
     "102": "Data type error",
     "103": "Table value not found",
     "104": "Value too long",
+    "199": "Other HL7 error",
     "200": "Unsupported message type",
     "201": "Unsupported event code",
     "202": "Unsupported processing id",
@@ -43,6 +44,7 @@ class Fault:
     condition: str = "207"
     at: Location | None = None
     ack: str = "AE"
+    condition_since_29: str = ""
 
     @classmethod
     def of(cls, refusal: "Refusal | Fault") -> "Fault":
@@ -50,7 +52,16 @@ class Fault:
         if isinstance(refusal, Fault):
             return refusal
         words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", type(refusal).__name__).capitalize()
-        return cls(refusal.code, words, refusal.text, refusal.mender, refusal.condition, refusal.at, refusal.ack)
+        return cls(
+            refusal.code,
+            words,
+            refusal.text,
+            refusal.mender,
+            refusal.condition,
+            refusal.at,
+            refusal.ack,
+            refusal.condition_since_29,
+        )
 
 
 def acknowledge(  # noqa: PLR0913 - the parts of an acknowledgement, all named by the caller
@@ -141,7 +152,8 @@ def _msa(header: Header, code: str, text: str, expected: int | None) -> bytes:
 
 def _err(header: Header, fault: Fault, severity: str) -> bytes:
     d = header.delimiters
-    condition = d.component.join([fault.condition, CONDITIONS[fault.condition], "HL70357"])
+    number = (_numbers(header) >= (2, 9) and fault.condition_since_29) or fault.condition
+    condition = d.component.join([number, CONDITIONS[number], "HL70357"])
     ours = d.component.join([escape(fault.code, d), escape(fault.situation, d), "L"])
     return _join(
         header,

@@ -21,6 +21,7 @@ from adapter.hl7v2.encoding import (
 from adapter.hl7v2.header import NO_HEADER, Header, header
 from adapter.hl7v2.message import HEADERS, Delimiters, Message, Oddities, Segment
 from adapter.hl7v2.slim import Slim
+from adapter.protocol_errors import SecondHeader
 
 __all__ = ["NO_HEADER", "Header", "byte_span", "header", "parse", "print_message", "print_segment"]
 
@@ -118,6 +119,8 @@ def _check_segment(segment: Segment, segments: Sequence[Segment]) -> None:
         raise _malformed(name, before)
     if name in HEADERS and before:
         text = f"segment {segment.position + 1} begins another message"
+        if name == "MSH":
+            raise SecondHeader(text)
         raise MalformedSegment(text, at=Location(name, _occurrence(name, before)))
     if len(segment.fields) > MAX_FIELDS + (name != "MSH"):
         raise TooLarge(f"more than {MAX_FIELDS} fields", at=Location(name, _occurrence(name, before), MAX_FIELDS))

@@ -1,11 +1,14 @@
 """From bytes to an acknowledgement: check, store, commit, answer. Nothing is mapped here."""
 
+from adapter.intake.accept import accept_held
+from adapter.intake.folder import WatchedFolder, watching
 from adapter.intake.http import HTTP, HttpLine
 from adapter.intake.inventory import Inventory
 from adapter.intake.late import hold_late_fragments
 from adapter.intake.lines import Lines, Reload
 from adapter.intake.mllp import EVERY_SITE, listen
-from adapter.intake.receive import Answer, Intake, Origin
+from adapter.intake.origin import Answer, Origin
+from adapter.intake.receive import Intake
 from adapter.intake.warm import warm
 
 __all__ = [
@@ -18,7 +21,10 @@ __all__ = [
     "Lines",
     "Origin",
     "Reload",
+    "WatchedFolder",
+    "accept_held",
     "hold_late_fragments",
     "listen",
     "warm",
+    "watching",
 ]

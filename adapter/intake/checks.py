@@ -32,7 +32,7 @@ from adapter.intake.reading import LONGEST, Reading
 from adapter.listeners import Channel
 from adapter.mapper.catalog import IGNORED, Catalog
 from adapter.mapper.sites import Site
-from adapter.protocol_errors import ContinuationNotTaken, ControlIdTooLong, WrongOrder
+from adapter.protocol_errors import ContinuationNotTaken, ControlIdTooLong, SecondHeader, WrongOrder
 
 _LINK_CONTROL = (0, -1)
 _OF_RESULTS = frozenset({"OBX", "NTE", "TCD", "SID"})
@@ -83,7 +83,7 @@ def _parse(raw: bytes | Slim, catalog: Catalog, reading: Reading, site: Site) ->
         reading.sequence = _sequence(reading.head)
     try:
         return parse(raw, default_encoding=site.encoding, head=reading.head, habits=site.habits)
-    except (MalformedSegment, TooLarge):
+    except (MalformedSegment, SecondHeader, TooLarge):
         _check_header(reading, catalog, site)
         raise
 

@@ -6,7 +6,8 @@ from adapter import log
 from adapter.errors import HeaderRefusal
 from adapter.hl7v2.encoding import codec
 from adapter.hl7v2.header import header
-from adapter.intake.receive import Answer, Intake, Origin
+from adapter.intake.origin import Answer, Origin
+from adapter.intake.receive import Intake
 from adapter.listeners import Channel
 
 TRANSPORT = "http"

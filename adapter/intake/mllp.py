@@ -6,7 +6,8 @@ from collections.abc import Coroutine
 
 from adapter import log
 from adapter.intake.notices import remark
-from adapter.intake.receive import Intake, Origin
+from adapter.intake.origin import Origin
+from adapter.intake.receive import Intake
 from adapter.listeners import Channel
 from adapter.settings import Address
 from adapter.wire.listener import OPEN_DOOR, Close, Door, Failed, Limits, Listener, Notice, Peer, Reply, Undelivered

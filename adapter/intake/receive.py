@@ -3,24 +3,26 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from adapter import log
 from adapter.errors import NoHeader, StorageUnavailable, TooLarge
+from adapter.hl7v2 import envelope
 from adapter.hl7v2.ack import acknowledge, acknowledged
 from adapter.hl7v2.parse import NO_HEADER, Header
+from adapter.intake.batches import Batches
 from adapter.intake.checks import read
 from adapter.intake.draft import Arrival, Draft
 from adapter.intake.large import Large
 from adapter.intake.marks import digest
+from adapter.intake.origin import Answer, Origin
 from adapter.intake.reading import Reading
 from adapter.intake.settle import Outcomes
 from adapter.intake.storing import Stored
 from adapter.intake.truncated import Truncated
 from adapter.intake.watch import Watch
 from adapter.intake.writer import Lost, Writer
-from adapter.listeners import Channel
 from adapter.mapper.catalog import Catalog
 from adapter.replies import owed
 from adapter.store import inbox
@@ -31,25 +33,6 @@ from adapter.wire.spool import Oversize, Spooled
 
 BUDGET_SECONDS = 3.0
 """Below the shortest time-out of a sender (5 s), so that no answer crosses a message sent again (B55, F10)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back: `ack`, or nothing. `close`: send nothing and close (HTTP: 503), so that it is sent again."""
-
-    ack: bytes | None
-    state: str
-    message_id: int | None = None
-    close: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a message came from: listener or folder, `mllp`, `http` or `file`, and the address of the peer."""
-
-    channel: Channel
-    transport: str
-    peer: str
 
 
 class Intake:
@@ -78,19 +61,23 @@ class Intake:
         self.tally = Tally()
         self._watch, self._outcomes = Watch(incidents), Outcomes(database)
         self._writer, self._large = Writer(database), Large(database, catalog)
+        self._batches = Batches(self, self._writer, catalog, clock)
         self._truncated = Truncated(catalog, incidents)
         self._last_id = 0
 
     async def receive(self, raw: bytes, *, origin: Origin) -> Answer:
-        """Check and store one message; return its answer when it is on disk, or (`ack_point: mapped`) converted.
+        """Check and store a message or batch; return its answer when it is on disk, or (`ack_point: mapped`) converted.
 
         Args:
             raw: the bytes, without framing; kept as they are.
             origin: where they came from.
 
         Returns:
-            The acknowledgement: of the first one, if the message came before.
+            The acknowledgement: of the first one, if the message came before; to a batch an answering batch.
         """
+        if envelope.begins(raw):
+            return await self._batches.receive(raw, origin=origin)
+        await self._batches.behind(origin)
         arrival = self._arrival(origin)
         reading = read(raw, self._catalog, origin.channel)
         if reading.is_acknowledgement:
@@ -105,6 +92,9 @@ class Intake:
             spooled: the message; its file stays the caller's.
             origin: where it came from.
         """
+        if envelope.begins(spooled.head):
+            return await self._batches.receive(spooled.file.read(), origin=origin)
+        await self._batches.behind(origin)
         arrival = self._arrival(origin)
         found = await self._large.read(spooled, origin.channel)
         if found.reading.is_acknowledgement:
@@ -119,6 +109,23 @@ class Intake:
         if number and answer.message_id not in {number, None}:
             await self._large.drop(number)
         return answer
+
+    def judge(self, raw: bytes, *, origin: Origin) -> inbox.NewMessage | inbox.Event:
+        """Check one message of a batch and write its answer; nothing is stored yet.
+
+        The answer is that of a message that is stored, also where the site waits for `mapped`.
+        """
+        arrival = self._arrival(origin)
+        reading = read(raw, self._catalog, origin.channel)
+        if reading.is_acknowledgement:
+            return _event("acknowledgement", raw, arrival)
+        self._watch.received(reading, arrival)
+        draft = self._draft(raw, reading, arrival, mark=digest(raw, reading))
+        message = draft.message()
+        if message.ack_code:
+            return message
+        code, ack = draft.settled(None, arrival.received_at)
+        return replace(message, ack_code=code, ack=ack)
 
     async def receive_oversize(self, event: Oversize, *, origin: Origin) -> Answer:
         """Refuse a message above the limit, of which only the head is here (A26, A27)."""
@@ -150,7 +157,7 @@ class Intake:
         """The answer to a frame without content, where a site wants one (A14); nothing is stored."""
         now = self._clock()
         refusal = NoHeader("the frame is empty")
-        ack = acknowledge(NO_HEADER, code=refusal.ack, control_id=self._next_control_id(now), now=now, error=refusal)
+        ack = acknowledge(NO_HEADER, code=refusal.ack, control_id=self.control_id(now), now=now, error=refusal)
         self.incidents.note("empty_frame_refused", channel=origin.channel.name, peer=origin.peer.rpartition(":")[0])
         return Answer(ack, "rejected")
 
@@ -167,7 +174,7 @@ class Intake:
         return Arrival(origin.channel, origin.transport, origin.peer, self._clock())
 
     def _draft(self, raw: bytes, reading: Reading, arrival: Arrival, *, mark: bytes) -> Draft:
-        return Draft(raw, reading, arrival, mark, self._next_control_id(arrival.received_at), self._catalog)
+        return Draft(raw, reading, arrival, mark, self.control_id(arrival.received_at), self._catalog)
 
     async def _take(self, draft: Draft) -> Answer:
         """Store and answer within the budget."""
@@ -190,7 +197,7 @@ class Intake:
         """
         message = draft.message()
         stored = await self._writer.put(message)
-        self._tell(message, stored)
+        self.tell(message, stored)
         self._watch.stored(stored, asked=draft.sequence is not None)
         state = stored.message.state if stored.message else "duplicate"
         if stored.ack_code == "" and stored.message_id is not None:
@@ -229,10 +236,10 @@ class Intake:
         except (StorageUnavailable, TimeoutError) as error:
             return self._silence(error, record.channel)
         if isinstance(record, inbox.NewMessage):
-            self._tell(record, stored)
+            self.tell(record, stored)
         return Answer(stored.ack, "duplicate" if stored.repeated else state, stored.message_id)
 
-    def _tell(self, message: inbox.NewMessage, stored: Stored) -> None:
+    def tell(self, message: inbox.NewMessage, stored: Stored) -> None:
         """Log, by ids only, and count what became of a message."""
         made = stored.message or message
         name, level = _outcome(made, stored)
@@ -246,7 +253,7 @@ class Intake:
             kind = self.tally.label(f"{made.message_type}^{made.event}")
             self.tally.stored((made.site, made.channel, kind, made.state, made.ack_code))
 
-    def _next_control_id(self, now: datetime) -> str:
+    def control_id(self, now: datetime) -> str:
         """Our MSH-10: microseconds since 1970, each greater than the last."""
         self._last_id = max(self._last_id + 1, round(now.timestamp() * 1_000_000))
         return f"H2F{self._last_id:014x}{self._instance}"

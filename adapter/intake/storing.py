@@ -40,7 +40,7 @@ def store_messages(connection: Connection, messages: Sequence[inbox.NewMessage])
     first: dict[inbox.Key, inbox.NewMessage] = {}
     for message in messages:
         first.setdefault(message.key, message)
-    found = inbox.look_up(connection, [*first, *map(_key_before_its_site, first.values())])
+    found = inbox.look_up(connection, [*first, *map(key_before_its_site, first.values())])
     known = dict(found.acks)
     judged = _judge(connection, first, known, found.used)
     lifted = _lift_refusals(connection, judged, known)
@@ -157,7 +157,7 @@ def _lift_refusals(
     """Accept what was refused when it came before and is not now; `known` then holds the new answers."""
     again: dict[int, inbox.NewMessage] = {}
     for key, message in first.items():
-        before = known.get(key) or known.get(_key_before_its_site(message))
+        before = known.get(key) or known.get(key_before_its_site(message))
         if before and before.ack_code in inbox.REFUSALS and message.ack_code not in inbox.REFUSALS:
             again[before.message_id] = message
     if not again:
@@ -170,6 +170,6 @@ def _lift_refusals(
     return lifted
 
 
-def _key_before_its_site(message: inbox.NewMessage) -> inbox.Key:
+def key_before_its_site(message: inbox.NewMessage) -> inbox.Key:
     """The key that the same bytes had while no site matched their sender (D1)."""
     return (UNKNOWN_SITE, message.key[1], sha256(message.raw).digest())

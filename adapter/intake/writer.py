@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from adapter import failpoints, log
 from adapter.errors import StorageFull, StorageUnavailable
 from adapter.intake.storing import Stored, store_messages
+from adapter.intake.storing_batch import Batch, store_batch
 from adapter.store import answers, inbox
-from adapter.store.database import Database, conflicted, refused
+from adapter.store.database import Connection, Database, conflicted, refused
 
 LARGEST_BATCH = 512
 TRIES = 3
@@ -25,8 +26,8 @@ class Lost:
     channel: str
 
 
-Record = inbox.NewMessage | inbox.Event | inbox.StoredAck | Lost
-"""A message, bytes that are none, an answer that was not known before, or one that is lost."""
+Record = inbox.NewMessage | inbox.Event | inbox.StoredAck | Batch | Lost
+"""A message or a batch of them, bytes that are none, an answer that was not known before, or one that is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +109,25 @@ class Writer:
             inbox.record_undelivered(connection, [one.message_id for one in batch if isinstance(one, Lost)])
             messages = iter(store_messages(connection, [one for one in batch if isinstance(one, inbox.NewMessage)]))
             settled = answers.settle(connection, [one for one in batch if isinstance(one, inbox.StoredAck)])
-            stored = [next(messages) if isinstance(one, inbox.NewMessage) else _settled(one, settled) for one in batch]
+            stored = [_stored(connection, one, messages, settled) for one in batch]
             failpoints.reach("before_commit")
         failpoints.reach("after_commit")
         return stored
 
 
-def _settled(record: inbox.Event | inbox.StoredAck | Lost, settled: Mapping[int, inbox.StoredAck]) -> Stored:
-    if not isinstance(record, inbox.StoredAck):
-        return Stored(None)
-    answer = settled.get(record.message_id, record)
-    return Stored(answer.message_id, answer.ack, ack_code=answer.ack_code)
+def _stored(
+    connection: Connection, record: Record, messages: Iterator[Stored], settled: Mapping[int, inbox.StoredAck]
+) -> Stored:
+    match record:
+        case Batch():
+            return store_batch(connection, record)
+        case inbox.NewMessage():
+            return next(messages)
+        case inbox.StoredAck():
+            answer = settled.get(record.message_id, record)
+            return Stored(answer.message_id, answer.ack, ack_code=answer.ack_code)
+        case _:
+            return Stored(None)
 
 
 def _tell(batch: Sequence[_Waiting], committed: "asyncio.Future[list[Stored]]") -> None:

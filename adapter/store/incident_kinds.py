@@ -27,6 +27,8 @@ KINDS: Mapping[str, Kind] = {
     "control_id_reused": Kind(
         "the same MSH-10 for different messages, of a site that promised otherwise", HOSPITAL, DAY
     ),
+    "file_refused": Kind("files in a watched folder that cannot be read as HL7; they are in refused/", HOSPITAL, DAY),
+    "folder_unusable": Kind("a watched folder, or a file in it, that cannot be read or moved", ADMINISTRATOR),
     "foreign_sender": Kind("messages of a site that this listener is not for", SECURITY, DAY),
     "idle": Kind("a hospital is silent in its working time", HOSPITAL),
     "backlog": Kind("messages wait for more than five minutes to be converted", ADMINISTRATOR),

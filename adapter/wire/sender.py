@@ -7,15 +7,23 @@ import itertools
 import re
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import httpx
 
 from adapter.wire.mllp import Decoder, Frame, encode
 
 NO_ANSWER = "no answer in time"
+Complete = Callable[[bytes, bytes], bool]
+"""Whether what came answers all of what was sent: several frames may answer one batch."""
+
+Send = Callable[[Iterable[bytes]], AsyncIterator["Delivery"]]
+
+LONGEST_PAUSE = 30.0
 MEDIA_TYPE = "application/hl7-v2; charset=utf-8"
 _CHUNK = 256 * 1024
 _MSA = re.compile(rb"[\r\n]MSA(.)([A-Z]{2})(?=\1|[\r\n]|$)", re.DOTALL)
@@ -32,9 +40,15 @@ class Delivery:
     failure: str = ""
 
     @property
+    def codes(self) -> list[str]:
+        """MSA-1 of every acknowledgement in the answer; of a batch there is one for each message."""
+        return [found[2].decode("ascii") for found in _MSA.finditer(self.answer)]
+
+    @property
     def accepted(self) -> bool:
-        """Whether the receiver took the message over (AA, CA)."""
-        return self.code in {"AA", "CA"}
+        """Whether the receiver took over everything that it answered (AA, CA)."""
+        answered = self.code or self.answer.startswith((b"BHS", b"FHS"))
+        return bool(answered) and not self.failure and set(self.codes) <= {"AA", "CA"}
 
 
 def acknowledgement_code(answer: bytes) -> str:
@@ -60,6 +74,41 @@ def client_context(certificate: Path | None, key: Path | None, ca: Path | None) 
     return context
 
 
+async def persist(
+    send: Send, messages: Iterable[bytes], *, retries: int, pause: float = 1.0
+) -> AsyncIterator[Delivery]:
+    """Send again what got no answer, before anything that follows it, and yield what became of each, in order.
+
+    Args:
+        send: sends messages in their order.
+        messages: to be sent.
+        retries: how often one message is sent again.
+        pause: seconds before the first; each next one is twice as long, up to half a minute.
+
+    Raises:
+        OSError: the receiver could not be reached, as often as that.
+    """
+    left, tried = deque(messages), 0
+    while left:
+        failed: OSError | None = None
+        try:
+            async with contextlib.aclosing(cast("AsyncGenerator[Delivery]", send(tuple(left)))) as deliveries:
+                async for delivery in deliveries:
+                    if delivery.failure and tried < retries:
+                        break
+                    tried = 0
+                    left.popleft()
+                    yield delivery
+        except OSError as error:
+            failed = error
+        if not left:
+            return
+        if failed and tried >= retries:
+            raise failed
+        await asyncio.sleep(min(pause * 2 ** min(tried, 9), LONGEST_PAUSE))
+        tried += 1
+
+
 async def send_mllp(  # noqa: PLR0913 - the address and how to send, all named by the caller
     messages: Iterable[bytes],
     host: str,
@@ -68,6 +117,7 @@ async def send_mllp(  # noqa: PLR0913 - the address and how to send, all named b
     window: int = 1,
     seconds: float = 30.0,
     tls: ssl.SSLContext | None = None,
+    complete: Complete = lambda _message, _answer: True,
 ) -> AsyncIterator[Delivery]:
     """Send over one connection, at most `window` messages unanswered, and yield what became of each, in order.
 
@@ -76,7 +126,7 @@ async def send_mllp(  # noqa: PLR0913 - the address and how to send, all named b
     """
     left = iter(messages)
     for first in left:
-        line = await _Line.open(host, port, tls)
+        line = await _Line.open(host, port, tls, complete)
         try:
             async for delivery in line.exchange(itertools.chain((first,), left), window=window, seconds=seconds):
                 yield delivery
@@ -84,13 +134,18 @@ async def send_mllp(  # noqa: PLR0913 - the address and how to send, all named b
             await line.close()
 
 
-async def send_mllp_per_message(
+async def one_by_one(send: Send, messages: Iterable[bytes]) -> AsyncIterator[Delivery]:
+    """Send each message for itself, over a connection of its own, and yield what became of each."""
+    for message in messages:
+        async for delivery in send((message,)):
+            yield delivery
+
+
+def send_mllp_per_message(
     messages: Iterable[bytes], host: str, port: int, *, seconds: float = 30.0, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Delivery]:
-    """Send each message over a connection of its own, one after the other, and yield what became of each."""
-    for message in messages:
-        async for delivery in send_mllp((message,), host, port, seconds=seconds, tls=tls):
-            yield delivery
+    """Send each message over an MLLP connection of its own, one after the other, and yield what became of each."""
+    return one_by_one(partial(send_mllp, host=host, port=port, seconds=seconds, tls=tls), messages)
 
 
 async def send_http(  # noqa: PLR0913 - the address and how to send, all named by the caller
@@ -144,12 +199,14 @@ class _Line:
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
+    complete: Complete
+    answer: bytes = b""
     decoder: Decoder = field(default_factory=Decoder)
     unanswered: deque[tuple[bytes, float]] = field(default_factory=deque[tuple[bytes, float]])
 
     @classmethod
-    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None) -> "_Line":
-        return cls(*await asyncio.open_connection(host, port, ssl=tls))
+    async def open(cls, host: str, port: int, tls: ssl.SSLContext | None, complete: Complete) -> "_Line":
+        return cls(*await asyncio.open_connection(host, port, ssl=tls), complete)
 
     async def close(self) -> None:
         self.writer.close()
@@ -170,10 +227,17 @@ class _Line:
             elif not data:
                 failure = "connection closed without an answer"
             for event in self.decoder.feed(data or b""):
-                if isinstance(event, Frame) and self.unanswered:
-                    yield self._delivery(event.payload)
+                if isinstance(event, Frame) and self._answers(event.payload):
+                    yield self._delivery()
         while self.unanswered:
-            yield self._delivery(b"", failure)
+            yield self._delivery(failure)
+
+    def _answers(self, payload: bytes) -> bool:
+        """Whether the oldest message is answered now."""
+        if not self.unanswered:
+            return False
+        self.answer += payload
+        return self.complete(self.unanswered[0][0], self.answer)
 
     async def _fill(self, left: Iterator[bytes], window: int) -> str:
         now = asyncio.get_running_loop().time()
@@ -197,7 +261,8 @@ class _Line:
         except OSError:
             return b""
 
-    def _delivery(self, answer: bytes, failure: str = "") -> Delivery:
+    def _delivery(self, failure: str = "") -> Delivery:
         message, sent = self.unanswered.popleft()
+        answer, self.answer = self.answer, b""
         seconds = asyncio.get_running_loop().time() - sent
         return Delivery(message, acknowledgement_code(answer), answer, seconds, failure)

@@ -21,6 +21,7 @@ class Refused:
     cause: str
     mender: str
     control_id: str
+    state: str = "rejected"
 
     @property
     def older(self) -> bool:
@@ -72,7 +73,7 @@ REFUSED = {
     "B22 no version": Refused(original("B22", msh_12=""), "AR", "101", "MSH^1^12", "H2F-2004", HOSPITAL, "B22"),
     "B23 no such version": Refused(fahzu("B23", msh_12="2.99"), "CR", "203", "MSH^1^12", "H2F-2008", HOSPITAL, "B23"),
     "B43 second MSH in a frame": Refused(
-        original("B43") + original("B43b"), "AE", "100", "MSH^2", "H2F-2103", HOSPITAL, "B43"
+        original("B43") + original("B43b"), "AE", "100", "MSH^2", "H2F-2133", HOSPITAL, "B43", "held"
     ),
     "B47 XML": Refused(
         b'<?xml version="1.0"?><ORU_R01 xmlns="urn:hl7-org:v2xml"/>',

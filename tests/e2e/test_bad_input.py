@@ -78,7 +78,7 @@ def test_refusal_says_code_message_condition_and_place(sent: Sent, name: str):
 def test_refused_message_is_kept_byte_for_byte_in_one_state(sent: Sent, name: str):
     case = REFUSED[name]
     row = sent.program.row(kept(case))
-    assert row["state"] == "rejected"
+    assert row["state"] == case.state
     assert (row["ack_code"], row["cause_code"], row["mender"]) == (case.code, case.cause, case.mender)
     assert row["control_id"] == case.control_id
     assert row["ack"] == sent.answers[name][0]
@@ -89,7 +89,7 @@ def test_list_of_messages_names_the_cause_and_who_mends_it(sent: Sent, name: str
     case = REFUSED[name]
     row = sent.program.row(kept(case))
     entry = sent.listing[row["id"]]
-    assert f"  {case.control_id}  rejected  answered {case.code}" in entry
+    assert f"  {case.control_id}  {case.state}  answered {case.code}" in entry
     assert f"{case.cause} " in entry
     assert entry.rstrip().endswith(f"to be mended by: {case.mender}")
 
@@ -187,5 +187,7 @@ def test_e33_impossible_date_becomes_no_date_with_an_issue(program: Adapter, tmp
 def test_every_message_of_this_run_is_in_a_named_state(sent: Sent):
     states = {row["state"] for row in sent.program.rows("SELECT DISTINCT state FROM message")}
     assert states <= {"received", "mapped", "unmapped", "ignored", "held", "rejected"}
-    count = sent.program.rows("SELECT count(*) AS number FROM message WHERE state = 'rejected'")[0]["number"]
+    count = sent.program.rows("SELECT count(*) AS number FROM message WHERE ack_code IN ('AE','AR','CE','CR')")[0][
+        "number"
+    ]
     assert count >= len(REFUSED)
