@@ -261,6 +261,7 @@ def test_b27_reply_that_is_not_taken_is_tried_again_later_and_keeps_the_others_b
     with hospital(database_url) as it:
         ended(it, 3)
         pauses: list[float] = []
+        head, second, third = replies(it)
         for _ in range(8):
             deliver(it, Receiver(closes=True))
             head, second, third = replies(it)
