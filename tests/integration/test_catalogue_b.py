@@ -333,6 +333,7 @@ def test_b55_no_answer_after_three_seconds_and_the_resend_is_answered(url: str, 
             assert (answer.ack, answer.close) == (None, True)
             monkeypatch.undo()
             assert (await it.receive(result())).ack
+            await it.intake.close()
 
         run(scene)
         assert len(it.messages()) == 1
@@ -363,6 +364,7 @@ def test_b55_fault_of_our_own_is_told_where_that_was_agreed(
             if told:
                 ack = segments(answer.ack)
                 assert [ack["MSA"][1], ack["ERR"][2], ack["ERR"][3].split("^")[0]] == [told, "", "207"]
+            await it.intake.close()
 
         run(scene)
 
