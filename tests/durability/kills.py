@@ -148,6 +148,8 @@ class Nemesis:
             times_reached = self.chance.randint(*((3, 9) if self._whole else (1, 6)))
             failpoint = "" if point == "any moment" else f"{point}:{times_reached}"
             life = self.start(part, failpoint)
+            if part != "worker":
+                await self._until_it_listens(life)
             due = time.monotonic() + (PATIENCE if failpoint else self._any_moment())
             while not life.ended and time.monotonic() < due:
                 await asyncio.sleep(0.005)
@@ -155,6 +157,14 @@ class Nemesis:
                     self.kills["only a worker"] += 1
             self.kills[point if life.ended else "any moment"] += 1
             await asyncio.to_thread(life.kill)
+
+    async def _until_it_listens(self, life: Life) -> None:
+        due = time.monotonic() + 60
+        while not life.ended and time.monotonic() < due:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            await asyncio.sleep(0.02)
 
     def _any_moment(self) -> float:
         return self.chance.uniform(0.2, 6.0) if self._whole else self.chance.uniform(0.05, 1.5)
