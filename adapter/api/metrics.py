@@ -28,13 +28,15 @@ _NOTICES = {
     "noise": "framing_noise",
     "heartbeat": "empty_frames",
     "empty": "empty_frames",
-    "crowded": "connections_refused",
     "refused": "connections_refused",
     "abandoned": "frames_abandoned",
     "garbage": "garbage",
     "frame": "end_block_lenient",
     "undelivered": "answers_undelivered",
     "failed": "failures",
+    "unwelcome": "handshakes_failed",
+    "stranger": "certificates_foreign",
+    "vanished": "peers_vanished",
 }
 _MOST_INCIDENTS = 1000
 

@@ -1,6 +1,7 @@
 """The one door for messages of every transport: check, store, commit, then answer."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -107,7 +108,9 @@ class Intake:
             return self._outage(draft, error)
         answer = await self._take(replace(draft, reserved=number, part_bytes=spooled.length if number else 0))
         if number and answer.message_id not in {number, None}:
-            await self._large.drop(number)
+            # It came over another connection meanwhile. What cannot be dropped now is swept at the next start.
+            with contextlib.suppress(StorageUnavailable):
+                await self._large.drop(number)
         return answer
 
     def judge(self, raw: bytes, *, origin: Origin) -> inbox.NewMessage | inbox.Event:
