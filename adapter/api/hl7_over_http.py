@@ -1,6 +1,5 @@
 """HL7 v2 over HTTP: one message in a POST, its acknowledgement in the answer."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +12,6 @@ from adapter.request_errors import BadBody, TooLong, TooSlow, UnsupportedMedia
 
 _MEDIA = frozenset({"application/hl7-v2", "application/hl7-v2+er7", "x-application/hl7-v2+er7"})
 _LARGE = 1024 * 1024
-_LARGE_AT_ONCE = 2  # so many large messages are held in memory on their way to the database
 
 PostHl7 = Callable[[Request], Awaitable[Response]]
 
@@ -44,6 +42,10 @@ class Entrance(Protocol):
         """Store the message, then answer."""
         ...
 
+    async def receive_large(self, body: Body, *, peer: str) -> Answer:
+        """The same for a message in a file."""
+        ...
+
     async def undelivered(self, message_id: int, *, peer: str) -> None:
         """The client went away before it had its answer (A40)."""
         ...
@@ -70,7 +72,6 @@ def endpoint(entrance: Entrance, *, maximum: int, stall_seconds: float = 30.0, f
         stall_seconds: how long a body may pause.
         folder: where large bodies wait until they are whole; by default that of the system.
     """
-    large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
     async def post_hl7(request: Request) -> Response:
         """200 with the acknowledgement, whatever it says; 503 without a body when the message is not stored."""
@@ -88,8 +89,7 @@ def endpoint(entrance: Entrance, *, maximum: int, stall_seconds: float = 30.0, f
                 entrance.refused("body_refused", address)
                 raise
             if body.length > _LARGE:
-                async with large:
-                    answer = await entrance.receive(body.read(), peer=peer)
+                answer = await entrance.receive_large(body, peer=peer)
             else:
                 answer = await entrance.receive(body.read(), peer=peer)
         if answer.message_id is not None and await request.is_disconnected():

@@ -1,6 +1,8 @@
 """Intake behind HTTP."""
 
 import logging
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, Protocol, cast
 
 from adapter import log
 from adapter.errors import HeaderRefusal
@@ -9,6 +11,7 @@ from adapter.hl7v2.header import header
 from adapter.intake.origin import Answer, Origin
 from adapter.intake.receive import Intake
 from adapter.listeners import Channel
+from adapter.wire.spool import Spooled
 
 TRANSPORT = "http"
 HTTP = Channel(TRANSPORT)
@@ -23,6 +26,19 @@ _IANA = {
 }
 
 
+class LargeBody(Protocol):
+    """A body in a file (`api/body.py`)."""
+
+    file: SpooledTemporaryFile[bytes]
+    head: bytearray
+    length: int
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all of it."""
+        ...
+
+
 class HttpLine:
     """Between one HTTP listener and the intake: what is no message is recorded, too."""
 
@@ -33,6 +49,12 @@ class HttpLine:
     async def receive(self, raw: bytes, *, peer: str) -> Answer:
         """As `Intake.receive`."""
         return await self._intake.receive(raw, origin=self._origin(peer))
+
+    async def receive_large(self, body: LargeBody, *, peer: str) -> Answer:
+        """As `Intake.receive_large`."""
+        body.file.seek(0)
+        spooled = Spooled(cast("BinaryIO", body.file), bytes(body.head), body.length, body.sha256)
+        return await self._intake.receive_large(spooled, origin=self._origin(peer))
 
     async def undelivered(self, message_id: int, *, peer: str) -> None:
         """Note that an answer did not leave, since the client had gone (A40)."""

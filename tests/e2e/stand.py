@@ -43,7 +43,7 @@ class Adapter:
 
     def post(self, raw: bytes, content_type: str = "application/hl7-v2") -> httpx.Response:
         """HL7 over HTTP."""
-        return httpx.post(f"{self.program.base}/hl7", content=raw, headers={"Content-Type": content_type})
+        return httpx.post(f"{self.program.base}/hl7", content=raw, headers={"Content-Type": content_type}, timeout=60)
 
     def get(self, path: str) -> dict[str, Any]:
         """The resources of a FHIR search, or one resource."""
@@ -75,6 +75,14 @@ class Adapter:
         due = time.monotonic() + SECONDS
         while (row := self.row(raw))["state"] == "received" and time.monotonic() < due:
             time.sleep(0.05)
+        return row
+
+    def settled(self, control_id: str) -> dict[str, Any]:
+        """The message of this MSH-10 after its worker has done with it."""
+        due = time.monotonic() + 3 * SECONDS
+        sql = "SELECT id, state, part_bytes FROM message WHERE control_id = ?"
+        while (row := self.rows(sql, control_id)[0])["state"] == "received" and time.monotonic() < due:
+            time.sleep(0.1)
         return row
 
     def listing(self) -> dict[int, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from adapter.api.body import Body
 from adapter.store.database import open_database
 from tests.integration.api_stand import served
 
@@ -30,6 +31,9 @@ class Entrance:
         RECEIVED.append(raw)
         assert peer.partition(":")[0] == "127.0.0.1"
         return ANSWERS.get(raw[-4:], ANSWERS[b"GOOD"])
+
+    async def receive_large(self, body: Body, *, peer: str) -> Answer:
+        return await self.receive(body.read(), peer=peer)
 
     async def undelivered(self, message_id: int, *, peer: str) -> None:
         raise AssertionError(message_id, peer)
