@@ -112,12 +112,18 @@ class Batches:
         if running := self._running.get(origin):
             await asyncio.wait((running,))
 
-    async def receive(self, raw: bytes, *, origin: Origin) -> Answer:
+    async def receive(self, raw: bytes | Callable[[], bytes], *, origin: Origin) -> Answer:
         """Check and store a batch; return the answering batch when all of it is on disk.
 
         A batch that is refused as a whole is answered with one acknowledgement of its BHS-11.
+
+        Args:
+            raw: its bytes, or what reads them from a file.
+            origin: where it came from.
         """
         async with self._turn(origin):
+            if not isinstance(raw, bytes):
+                raw = await asyncio.to_thread(raw)
             record = await self._judged(raw, origin)
             try:
                 async with asyncio.timeout(SECONDS):

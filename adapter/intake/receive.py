@@ -94,7 +94,7 @@ class Intake:
             origin: where it came from.
         """
         if envelope.begins(spooled.head):
-            return await self._batches.receive(spooled.file.read(), origin=origin)
+            return await self._batches.receive(spooled.file.read, origin=origin)
         await self._batches.behind(origin)
         arrival = self._arrival(origin)
         found = await self._large.read(spooled, origin.channel)

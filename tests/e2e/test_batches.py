@@ -76,6 +76,27 @@ def test_b39_b40_over_http_and_with_the_command(tmp_path: Path):
         assert len(states(it)) == 10
 
 
+def test_b39_a_batch_above_a_megabyte_over_mllp(tmp_path: Path):
+    long = [raw.replace(b"0.70", b"7" * 60_000) for raw in numbered(30)]
+    with adapter(tmp_path / "data", worker_processes="0") as it:
+        after = result(msh_10="AFTER")
+        whole, alone = it.converse(b"\x0b" + batch(*long) + b"\x1c\r\x0b" + after + b"\x1c\r")
+        assert [line.split("|")[1] for line in lines(whole, "MSA", "BTS")] == [*["CA"] * 30, "30"]
+        assert lines(alone, "MSA") == ["MSA|CA|AFTER"]
+        rows = it.rows("SELECT raw FROM message ORDER BY id")
+        assert [row["raw"] for row in rows] == [batch(*long), *long, after]
+
+
+def test_b40_a_held_batch_is_released_through_the_running_program(tmp_path: Path):
+    with adapter(tmp_path / "data", worker_processes="0") as it:
+        it.post(batch(*numbered(2), said=3))
+        release = (sys.executable, "-m", "adapter", "release", "1", "--data", str(it.program.data), "--reason", "asked")
+        for _ in range(2):
+            subprocess.run((*release, "--yes"), capture_output=True, text=True, check=False)
+        assert states(it) == ["batch", "received", "received"]
+        assert [row["kind"] for row in it.rows("SELECT kind FROM action WHERE message_id = 1")] == ["release"]
+
+
 def test_a_message_without_an_answer_is_sent_again_until_the_receiver_is_there(tmp_path: Path):
     data, messages = tmp_path / "data", tmp_path / "messages.hl7"
     messages.write_bytes(b"".join(numbered(5)))
