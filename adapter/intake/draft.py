@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 
 from adapter.errors import Refusal
 from adapter.hl7v2.ack import Fault, acknowledge
 from adapter.hl7v2.continuation import Fragment, words
+from adapter.hl7v2.slim import slim
 from adapter.intake.checks import read
 from adapter.intake.marks import content, lane
 from adapter.intake.modes import acknowledgement, reply_flag
@@ -72,11 +74,19 @@ class Draft:
         return self._row(refusal, expected)
 
     def whole(self, raw: bytes) -> inbox.NewMessage:
-        """The row of a message whose last fragment this is; `raw` is the joined text."""
-        reading = read(raw, self.catalog, self.arrival.channel)
-        if reading.fragment:
-            reading.fragment, reading.state = None, "received"
-        return Draft(raw, reading, self.arrival, self.mark, self.control_id, self.catalog).again(reading.refusal)
+        """The row of the message that was sent in fragments; `raw` is the joined text, of which this was the last.
+
+        Its fragments have been acknowledged: what is wrong with the whole needs a person, and keeps nobody back.
+        """
+        thin = slim(raw)
+        large = len(raw) if thin.documents else 0
+        reading = read(thin if large else raw, self.catalog, self.arrival.channel)
+        mark, text = sha256(raw).digest(), thin.raw if large else raw
+        draft = Draft(text, reading, self.arrival, mark, self.control_id, self.catalog, part_bytes=large)
+        made = draft.again(reading.refusal)
+        if reading.refusal:
+            made = replace(made, state="held", lane="")
+        return replace(made, ack_code="AA", ack=None)
 
     def settled(self, fault: Fault | None, now: datetime) -> tuple[str, bytes | None]:
         """The code and the answer of a message that has ended: mapped, or held for this fault."""

@@ -201,7 +201,6 @@ class Intake:
         message = draft.message()
         stored = await self._writer.put(message)
         self.tell(message, stored)
-        self._watch.stored(stored, asked=draft.sequence is not None)
         state = stored.message.state if stored.message else "duplicate"
         if stored.ack_code == "" and stored.message_id is not None:
             fault = await self._outcomes.of(stored.message_id)
@@ -245,6 +244,7 @@ class Intake:
     def tell(self, message: inbox.NewMessage, stored: Stored) -> None:
         """Log, by ids only, and count what became of a message."""
         made = stored.message or message
+        self._watch.stored(stored, asked=bool(message.judge and message.judge.sequence is not None))
         name, level = _outcome(made, stored)
         place = {"site": made.site, "channel": made.channel, "cause": made.cause_code}
         log.event(name, level=level, failure=None, message_id=stored.message_id, **place)

@@ -1,43 +1,37 @@
 """Fragments in the inbox: put together when the last one has come, held when it does not come (B38).
 
-The row of the last fragment becomes the message: `raw` is the joined text, and what came stays byte for byte in
-`message_part`. The other rows end as `joined`, with the number of that row in `batch_id`. A fragment that is held
-because another did not come is still put together with it when it comes late.
+The joined text becomes a message with a row of its own. The fragments stay byte for byte as they came and end as
+`joined`, with the number of that row in `batch_id`. A fragment that is held because another did not come is still put
+together with it when it comes late.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from adapter.errors import TooLarge
 from adapter.hl7v2.continuation import chain, join, of_words
 from adapter.protocol_errors import FragmentsMissing
-from adapter.store.database import marks, now_micros, rows, run, run_many
-from adapter.store.inbox import NewMessage, announce
+from adapter.store import inbox, parts
+from adapter.store.database import marks, now_micros, rows, run_many
 
 SECONDS = 600
 """So long a fragment waits for the others."""
 
+LONGEST = 64 * 1024 * 1024
+"""Bytes of all fragments of a message: the same as of one that comes whole."""
+
 _WAITING = """SELECT id, flags FROM message
     WHERE site = ? AND (state = 'fragment' OR (state = 'held' AND cause_code = ?)) ORDER BY id"""
-_RAW = "SELECT raw FROM message WHERE id = ?"
-_BECOMES = (
-    "message_type",
-    "event",
-    "structure",
-    "version",
-    "lane",
-    "encoding",
-    "state",
-    "cause_code",
-    "cause",
-    "mender",
-)
-_BECOME = f"UPDATE message SET {','.join(f'{name} = ?' for name in _BECOMES)}, raw = ?, part_bytes = ? WHERE id = ?"
+_SIZE = "SELECT CASE WHEN part_bytes > 0 THEN part_bytes ELSE length(raw) END FROM message WHERE id = ?"
+_RAW = "SELECT raw, part_bytes FROM message WHERE id = ?"
 _JOINED = "UPDATE message SET state = 'joined', batch_id = ?, cause_code = '', cause = '', mender = '' WHERE id = ?"
-_PART = "INSERT INTO message_part (message_id, number, data) VALUES (?,0,?)"
+_HOLD = """UPDATE message SET state = 'held', cause_code = ?, cause = ?, mender = ?, lane = '', finished_at = ?
+    WHERE id = ?"""
 
 
-def assemble(connection: Connection, site: str, whole: Callable[[bytes], NewMessage]) -> list[int]:
+def assemble(connection: Connection, site: str, whole: Callable[[bytes], inbox.NewMessage]) -> list[int]:
     """Put together whatever is complete among the fragments of a site.
 
     Args:
@@ -46,17 +40,21 @@ def assemble(connection: Connection, site: str, whole: Callable[[bytes], NewMess
         whole: judges a joined text.
 
     Returns:
-        The ids of the rows that became messages.
+        The ids of the messages that were made.
     """
     found = rows(connection, _WAITING, [site, FragmentsMissing.code])
     places = {number: of_words(flags) for number, flags in found}
     made: list[int] = []
     for last in [number for number, place in places.items() if not place.before]:
-        if numbers := chain(last, places):
-            raws = [bytes(rows(connection, _RAW, [number])[0][0]) for number in numbers]
-            _become(connection, last, raws[-1], whole(join(raws)))
-            run_many(connection, _JOINED, [(last, number) for number in numbers[:-1]])
-            made.append(last)
+        numbers = chain(last, places)
+        if not numbers:
+            continue
+        if sum(rows(connection, _SIZE, [number])[0][0] for number in numbers) > LONGEST:
+            _refuse(connection, numbers)
+            continue
+        joined = join([_bytes(connection, number) for number in numbers])
+        made.append(_insert(connection, whole(joined), joined))
+        run_many(connection, _JOINED, [(made[-1], number) for number in numbers])
     return made
 
 
@@ -81,13 +79,25 @@ def hold_late(connection: Connection, sites: Sequence[str]) -> list[tuple[int, s
     return [(number, site) for number, site in found]
 
 
-def _become(connection: Connection, number: int, fragment_raw: bytes, message: NewMessage) -> None:
-    refused = message.cause_code != ""
-    values = [getattr(message, name) for name in _BECOMES]
-    # It has been acknowledged already: what is wrong with it needs a person, and keeps nobody back.
-    values[_BECOMES.index("state")] = "held" if refused else message.state
-    values[_BECOMES.index("lane")] = "" if refused else message.lane
-    run(connection, _BECOME, [*values, message.raw, len(fragment_raw), number])
-    run(connection, _PART, [number, fragment_raw])
-    if message.state == "received":
-        announce(connection)
+def _bytes(connection: Connection, number: int) -> bytes:
+    """A fragment as it came; of a large one the row holds only the slim form."""
+    raw, large = rows(connection, _RAW, [number])[0]
+    return b"".join(parts.read(connection, number)) if large else bytes(raw)
+
+
+def _insert(connection: Connection, message: inbox.NewMessage, joined: bytes) -> int:
+    """Store the message; byte for byte beside it where its row holds only the slim form."""
+    if message.part_bytes:
+        message = replace(message, reserved=parts.reserve(connection))
+        pieces = [joined[start : start + parts.SIZE] for start in range(0, len(joined), parts.SIZE)]
+        parts.write(connection, message.reserved, 0, pieces)
+    (number,) = inbox.insert(connection, [message])
+    if message.reserved not in {0, number}:
+        parts.drop(connection, message.reserved)
+    return number
+
+
+def _refuse(connection: Connection, numbers: Sequence[int]) -> None:
+    cause = [TooLarge.code, f"the fragments have more than {LONGEST} bytes together", TooLarge.mender]
+    now = now_micros(connection)
+    run_many(connection, _HOLD, [(*cause, now, number) for number in numbers])

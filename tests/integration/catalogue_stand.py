@@ -10,6 +10,7 @@ from typing import Any
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
 from adapter.fhir import json, search_params
+from adapter.hl7v2.slim import stored
 from adapter.intake import Answer
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.store.database import Database, open_database
@@ -103,7 +104,8 @@ def convert_all(database: Database, known: Catalog) -> None:
     """Let a worker do all that waits."""
 
     def converted(claimed: Claimed) -> Converted:
-        return convert(claimed.raw, catalog=known, site=known.sites[claimed.site])
+        raw = stored(claimed.raw) if claimed.large else claimed.raw
+        return convert(raw, catalog=known, site=known.sites[claimed.site])
 
     worker = Worker(database, name="w", convert=converted, rules=_rules(), clock=lambda: NOW)
     while worker.run_once():
