@@ -30,6 +30,7 @@ from adapter.intake import (
     Reload,
     WatchedFolder,
     accept_held,
+    accept_order,
     hold_late_fragments,
     warm,
     watching,
@@ -155,7 +156,8 @@ class Service:
         """How a person accepts what was refused as a whole."""
         plan = self._plan()
         channels = {one.channel.name: one.channel for one in (*plan.listeners, *plan.folders)} | {HTTP.name: HTTP}
-        return accept_held(connection, message_id, door=self._intake, channels=channels, now=self._clock())
+        whole = accept_held(connection, message_id, door=self._intake, channels=channels, now=self._clock())
+        return whole or accept_order(connection, message_id, catalog=self._stock.catalog)
 
     async def _look_after_certificates(self) -> None:
         while True:

@@ -1,6 +1,6 @@
 """From bytes to an acknowledgement: check, store, commit, answer. Nothing is mapped here."""
 
-from adapter.intake.accept import accept_held
+from adapter.intake.accept import accept_held, accept_order
 from adapter.intake.folder import WatchedFolder, watching
 from adapter.intake.http import HTTP, HttpLine
 from adapter.intake.inventory import Inventory
@@ -23,6 +23,7 @@ __all__ = [
     "Reload",
     "WatchedFolder",
     "accept_held",
+    "accept_order",
     "hold_late_fragments",
     "listen",
     "warm",

@@ -5,10 +5,14 @@ from datetime import datetime
 
 from adapter.hl7v2 import batch, envelope
 from adapter.intake.batches import CAUSES, Door
+from adapter.intake.checks import read
+from adapter.intake.marks import lane
 from adapter.intake.origin import Origin
 from adapter.intake.storing_batch import store_members
 from adapter.listeners import Channel
-from adapter.store import batches, inbox
+from adapter.mapper.catalog import Catalog
+from adapter.protocol_errors import WrongOrder
+from adapter.store import batches, inbox, repair
 from adapter.store.database import Connection
 
 
@@ -43,6 +47,22 @@ def accept_held(
     acks = [one.ack for one in stored if one.ack]
     code = "AE" if any(one.ack_code in inbox.REFUSALS for one in stored) else "AA"
     batches.answer(connection, message_id, code, _answer(held, acks, door, now))
+    return True
+
+
+def accept_order(connection: Connection, message_id: int, *, catalog: Catalog) -> bool:
+    """Let a message whose segments stand in a wrong order be converted as it is (B51).
+
+    Returns:
+        Whether there was anything to do: it may be accepted already, or be held for another cause.
+    """
+    held = repair.held_for(connection, message_id, WrongOrder.code)
+    if held is None:
+        return False
+    site, raw = held
+    reading = read(raw, catalog, Channel("", frozenset({site})))
+    reading.refusal = None
+    repair.convert_anyway(connection, message_id, lane=lane(reading))
     return True
 
 

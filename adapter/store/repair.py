@@ -101,6 +101,21 @@ def carry_out(connection: Connection, numbers: Sequence[int], doing: Doing, *, a
     return len(changed)
 
 
+def held_for(connection: Connection, number: int, cause_code: str) -> tuple[str, bytes] | None:
+    """Site and bytes of a message that is held for this cause; None where it is not, or not any more."""
+    sql = "SELECT site, raw FROM message WHERE id = ? AND state = 'held' AND cause_code = ?"
+    found = rows(connection, sql, [number, cause_code])
+    return (found[0][0], bytes(found[0][1])) if found else None
+
+
+def convert_anyway(connection: Connection, number: int, *, lane: str) -> None:
+    """Let a message that was refused and held be converted, in the lane that it has as a message."""
+    sql = """UPDATE message SET state = 'received', lane = ?, cause_code = '', cause = '', mender = '', attempts = 0
+        WHERE id = ? AND state = 'held'"""
+    run(connection, sql, [lane, number])
+    announce(connection)
+
+
 def note(connection: Connection, number: int, doing: Doing) -> None:
     """Write down what a person did with one message."""
     run(connection, _ACTION, [number, now_micros(connection), doing.actor, doing.kind, doing.reason])

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from adapter.intake import accept_order
 from tests.integration.agreed_stand import NOON, Hospital, hospital
 from tests.integration.intake_stand import (
     JINHUA,
@@ -13,6 +14,7 @@ from tests.integration.intake_stand import (
     OBR,
     OBX,
     PID,
+    catalog,
     header,
     message,
     result,
@@ -280,6 +282,17 @@ def test_b51_result_before_its_order_is_refused_and_held_and_keeps_nobody_back(d
         it.convert()
         held, later = it.messages()
         assert (held["state"], held["lane"], bytes(held["raw"]), later["state"]) == ("held", "", raw, "mapped")
+
+
+def test_b51_a_person_lets_the_message_be_converted_as_it_is(database_url: str):
+    with hospital(database_url) as it:
+        it.give(message(header(**ORIGINAL), PID, OBX, OBR))
+        with it.database.write() as connection:
+            assert accept_order(connection, it.messages()[0]["id"], catalog=catalog())
+            assert not accept_order(connection, it.messages()[0]["id"], catalog=catalog())
+        it.convert()
+        (row,) = it.messages()
+        assert (row["state"], row["lane"].partition("|")[0]) == ("mapped", "FAHZU")
 
 
 def test_b51_observations_of_the_patient_before_the_visit_are_no_wrong_order(url: str):
