@@ -35,6 +35,7 @@ from adapter.intake import (
     warm,
     watching,
 )
+from adapter.intake.inventory import entries
 from adapter.listeners import Listener, Plan, load_plan
 from adapter.replies.delivery import Deliveries
 from adapter.settings import Settings
@@ -66,7 +67,9 @@ class Service:
         self._intake = Intake(catalog=stock.catalog, database=database, clock=clock, incidents=incidents)
         self._inventory = Inventory(settings.data, incidents, clock)
         self._lines = Lines(self._intake, stock.catalog, settings, self._inventory)
-        self._control = Control(settings, database, stock.catalog, clock, works, accept=self._accept)
+        self._control = Control(
+            settings, database, stock.catalog, clock, works, certificates=self._days_left, accept=self._accept
+        )
         self._intake.tally = self._control.tally
 
     async def serve(self) -> None:
@@ -158,6 +161,15 @@ class Service:
         channels = {one.channel.name: one.channel for one in (*plan.listeners, *plan.folders)} | {HTTP.name: HTTP}
         whole = accept_held(connection, message_id, door=self._intake, channels=channels, now=self._clock())
         return whole or accept_order(connection, message_id, catalog=self._stock.catalog)
+
+    def _days_left(self) -> dict[str, float]:
+        """Of the certificate of each listener that ends first."""
+        found: dict[str, float] = {}
+        for one in entries(self._plan(), self._settings.data):
+            days = one.days_left(self._clock())
+            if days is not None:
+                found[one.channel] = min(days, found.get(one.channel, days))
+        return found
 
     async def _look_after_certificates(self) -> None:
         while True:

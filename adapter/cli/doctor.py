@@ -1,7 +1,7 @@
 """`adapter doctor`: is everything as it must be?"""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,16 +11,21 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from adapter.access.audit import verify
 from adapter.cli import repairing as options
 from adapter.cli.backup import PROGRAM
 from adapter.cli.terminal import OUT, shown
 from adapter.data import data_folder
+from adapter.errors import ConfigurationError
 from adapter.fhir import json
-from adapter.listeners import load_plan
+from adapter.intake.inventory import PEER, entries
+from adapter.listeners import Plan, load_plan
 from adapter.mapper.catalog import load_catalog
-from adapter.operate.doctor import FAIL, Line, Patient, durable, examine, guarded
+from adapter.operate.doctor import FAIL, FINE, WARN, Line, Patient, durable, examine, guarded
 from adapter.settings import Settings, load_settings
 from adapter.store.database import look_into
+
+EXPIRES_DAYS = 30
 
 COLOURS = {"fine": "green", "warn": "yellow", "fail": "red"}
 
@@ -33,14 +38,14 @@ def doctor(
     deep: Annotated[bool, typer.Option("--deep", help="Check every page of SQLite, and every index.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Look at versions, durability, disk, clock, lanes, leases, incidents and backups; say who does what.
+    """Look at versions, certificates, durability, disk, clock, lanes, incidents, audit, backups; say who does what.
 
     Works beside the running program. The exit code is 1 when something fails.
 
     [dim]adapter doctor --data adapter-data --backups /backups[/]
     """
     settings = load_settings(data=data, database_url=database_url)
-    lines = [Line("adapter", version(PROGRAM)), *_configuration(settings)]
+    lines = [Line("adapter", version(PROGRAM)), *_configuration(settings), *_certificates(settings), _audit(settings)]
     patient = Patient(settings.data if settings.data.exists() else Path.cwd(), _now, backups, deep)
     database = look_into(settings.database)
     try:
@@ -66,10 +71,42 @@ def _configuration(settings: Settings) -> list[Line]:
     def listeners() -> str:
         if settings.listeners is None:
             return "none: one listener for every site"
-        sites = [site.code for site in load_catalog(data_folder("mappings")).sites]
-        return f"{len(load_plan(settings.listeners, sites=sites).listeners)} in {settings.listeners}"
+        return f"{len(_plan(settings).listeners)} in {settings.listeners}"
 
     return [guarded("mappings", mappings), guarded("listeners", listeners)]
+
+
+def _plan(settings: Settings) -> Plan:
+    if settings.listeners is None:
+        return Plan()
+    return load_plan(settings.listeners, sites=[site.code for site in load_catalog(data_folder("mappings")).sites])
+
+
+def _certificates(settings: Settings) -> Iterator[Line]:
+    """Every certificate of the listeners, and the last that each peer showed: how long is it valid?"""
+    try:
+        found = entries(_plan(settings), settings.data)
+    except ConfigurationError:
+        return  # the line of the listeners says it
+    for one in found:
+        name, days = f"certificate {one.channel}", one.days_left(_now())
+        if days is None:
+            yield Line(name, f"{one.role}: {one.file} cannot be read", FAIL, "administrator: put a PEM there")
+            continue
+        level = FINE if days > EXPIRES_DAYS else WARN if days >= 0 else FAIL
+        who = "sending hospital" if one.role == PEER else "administrator"
+        yield Line(name, f"{one.role}: {days} days left", level, "" if level == FINE else f"{who}: renew {one.file}")
+
+
+def _audit(settings: Settings) -> Line:
+    """The chain of the access audit."""
+    verdict = verify(settings.data / "audit")
+    value = f"{verdict.lines} lines in {verdict.files} files"
+    if not verdict.broken:
+        return Line("audit", value)
+    return Line(
+        "audit", f"{value}; broken at {verdict.broken[0]}", FAIL, "security officer: somebody changed the audit"
+    )
 
 
 def _table(lines: Sequence[Line]) -> None:
