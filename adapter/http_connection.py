@@ -9,12 +9,12 @@ import ssl
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from adapter.api.gate import Refused
+from adapter.wire.certificates import Certificate, parse
 
 MAX_HEAD = 64 * 1024
 """Bytes of a head, of the trailers, or between two pieces of a body."""
@@ -50,19 +50,6 @@ class Bounds:
         self.open[address] -= 1
         if not self.open[address]:
             del self.open[address]
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """The certificate of a client: its SHA-256, and its common name and alternative names."""
-
-    fingerprint: str
-    names: frozenset[str]
-
-    def is_one_of(self, subjects: frozenset[str]) -> bool:
-        """Whether it is named there, by a name or by its fingerprint with or without colons."""
-        fingerprints = {subject.replace(":", "").lower() for subject in subjects}
-        return bool(self.names & subjects) or self.fingerprint in fingerprints
 
 
 class Connection(HttpToolsProtocol):
@@ -161,12 +148,5 @@ class Connection(HttpToolsProtocol):
 
 
 def _certificate(tls: ssl.SSLObject | None) -> Certificate | None:
-    """Who is at the other end; None without TLS, or without a certificate."""
     der = tls.getpeercert(binary_form=True) if tls else None
-    if tls is None or der is None:
-        return None
-    said = cast("dict[str, tuple[Any, ...]]", tls.getpeercert() or {})
-    subject = [pair for part in said.get("subject", ()) for pair in part]
-    names = [value for key, value in subject if key == "commonName"]
-    names += [value for _, value in said.get("subjectAltName", ())]
-    return Certificate(sha256(der).hexdigest(), frozenset(names))
+    return parse(der) if der else None

@@ -20,6 +20,7 @@ from adapter.http_connection import Bounds, Connection
 from adapter.intake import HttpLine, Intake
 from adapter.listeners import Listener, Tls
 from adapter.settings import Address, Settings
+from adapter.wire.tls import server_context
 
 KEEP_ALIVE_SECONDS = 65
 """Above the minute for which many clients keep a connection, so that none sends into one that we close."""
@@ -138,9 +139,9 @@ async def open_listener(intake: Intake, wanted: Listener, settings: Settings) ->
 
 
 def tls_context(wanted: Tls, *, refused: Callable[[], None]) -> ssl.SSLContext:
-    """TLS 1.2 and later.
+    """TLS as over MLLP.
 
-    A client certificate is asked for where there are authorities for it; who has none is told so by the gate (401,
+    But a client certificate is asked for where there are authorities for it; who has none is told so by the gate (401,
     A41), since a handshake that fails says nothing to people. A certificate of another authority fails the handshake.
 
     Args:
@@ -150,16 +151,9 @@ def tls_context(wanted: Tls, *, refused: Callable[[], None]) -> ssl.SSLContext:
     Raises:
         ConfigurationError: a file cannot be read.
     """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(wanted.certificate, wanted.key)
-        if wanted.clients:
-            context.load_verify_locations(wanted.clients)
-            context.verify_mode = ssl.CERT_OPTIONAL
-    except OSError as error:
-        files = ", ".join(str(file) for file in (wanted.certificate, wanted.key, wanted.clients) if file)
-        raise ConfigurationError(f"tls: {files}: {error.strerror or error}") from error
+    context = server_context(wanted.certificate, wanted.key, clients=wanted.clients, revoked=wanted.revoked)
+    if wanted.clients:
+        context.verify_mode = ssl.CERT_OPTIONAL
 
     class Handshake(ssl.SSLObject):
         """Tells of a certificate that is not accepted; asyncio keeps that to itself."""

@@ -70,6 +70,8 @@ class Large:
     def _read(self, spooled: Spooled, channel: Channel) -> Read:
         with mmap.mmap(spooled.file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
             thin = slim(whole)
+            if not thin.documents:
+                thin = Slim(whole[:])
             reading = read(thin, self._catalog, channel)
             return Read(thin, reading, digest(whole, reading))
 

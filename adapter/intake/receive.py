@@ -103,7 +103,8 @@ class Intake:
         self._watch.received(found.reading, arrival)
         draft = self._draft(found.slim.raw, found.reading, arrival, mark=found.mark)
         try:
-            number = await self._large.keep(spooled, draft.message())
+            # Without documents the slim form is the message itself.
+            number = await self._large.keep(spooled, draft.message()) if found.slim.documents else 0
         except StorageUnavailable as error:
             return self._outage(draft, error)
         answer = await self._take(replace(draft, reserved=number, part_bytes=spooled.length if number else 0))
