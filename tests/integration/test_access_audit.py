@@ -145,7 +145,7 @@ def test_f32_full_disk_refuses_reads_until_there_is_room(tmp_path: Path, databas
 import resource, signal, sys
 from pathlib import Path
 from adapter.access.audit import Trail
-from adapter.errors import AuditUnavailable
+from adapter.request_errors import AuditUnavailable
 from adapter.store.database import open_database
 from adapter.store.incidents import Incidents
 from tests.integration.test_access_audit import ACCESS, NOW
