@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from adapter.errors import Location, Refusal
 from adapter.hl7v2.message import escape
@@ -204,5 +205,10 @@ def _echo(field: bytes) -> bytes:
 
 
 def _numbers(header: Header) -> tuple[int, ...]:
-    found = re.match(r"\d{1,4}(?:\.\d{1,4})*", header.version or DEFAULT_VERSION)
-    return tuple(int(number) for number in found[0].split(".")) if found else (2, 5, 1)
+    return _parts_of(header.version or DEFAULT_VERSION)
+
+
+@lru_cache(maxsize=64)
+def _parts_of(version: str) -> tuple[int, ...]:
+    found = re.match(r"\d{1,4}(?:\.\d{1,4})*", version)
+    return tuple([int(number) for number in found[0].split(".")]) if found else (2, 5, 1)

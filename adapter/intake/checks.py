@@ -69,7 +69,7 @@ def _check(raw: bytes | Slim, catalog: Catalog, channel: Channel, reading: Readi
     doubt_message(reading, message)
     if reading.state == "ignored":
         return
-    if head.raw(14) or message.segments[-1].name == "DSC" or message.first("ADD"):
+    if head.raw(14) or message.segments[-1].name == "DSC" or "ADD" in message.source:
         _check_fragment(reading, message)
     if reading.fragment is None:
         # Only a whole message can be asked for its structure and its patient, and only one that is to be converted.

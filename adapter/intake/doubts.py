@@ -21,6 +21,8 @@ CONDITIONS = frozenset({b"", b"AL", b"NE", b"ER", b"SU"})
 
 NEWER_FIELDS = "newer_fields"
 
+_MOST = 1000  # names that are remembered: Z segments are the senders' own
+
 _STANDARD = ("|", "^", "~", "\\", "&")
 _USUAL_CONTROL_ID = 20
 _LONE_SEGMENT = re.compile(r"(?<!\r)\n[A-Z][A-Z0-9]{2}(?=[^\w\s])")
@@ -74,8 +76,9 @@ def sent_at(reading: Reading) -> datetime | None:
 
 def newer_fields(segments: Sequence[Segment], version: str) -> str:
     """The first field or segment that a later version has and this one has not (B24): `PID-39`; empty: none."""
+    limits = _limits(version)
     for segment in segments:
-        known = _known(segment.name, version)
+        known = limits[segment.name]
         if len(segment.fields) - 1 <= known or (valued := _last_valued(segment)) <= known:
             continue
         if later := _first_with(segment.name, valued, version):
@@ -122,23 +125,30 @@ def _instant(raw: bytes, zone: tzinfo) -> datetime | None:
         return None
 
 
-@lru_cache(maxsize=2048)
-def _known(segment: str, version: str) -> int:
-    """How many fields a version has of a segment: none of one that it lacks, any number of one that is nobody's."""
-    fields = grammar.segment_fields(segment, version)
-    if fields:
-        return fields[-1].number
-    return 0 if any(grammar.segment_fields(segment, other) for other in _later(version)) else 1 << 30
+class _Limits(dict[str, int]):
+    """How many fields a version has of each segment: none of one that it lacks, any number of one that is nobody's."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+
+    def __missing__(self, segment: str) -> int:
+        fields = grammar.segment_fields(segment, self._version)
+        later = any(grammar.segment_fields(segment, other) for other in _later(self._version))
+        known = fields[-1].number if fields else 0 if later else 1 << 30
+        if len(self) < _MOST:
+            self[segment] = known
+        return known
+
+
+_limits = lru_cache(maxsize=64)(_Limits)
 
 
 @lru_cache(maxsize=1024)
 def _first_with(segment: str, field: int, version: str) -> str:
-    has = (other for other in _later(version) if any(one.number >= field for one in _fields(segment, other)))
+    has = (
+        other for other in _later(version) if any(one.number >= field for one in grammar.segment_fields(segment, other))
+    )
     return next(has, "")
-
-
-def _fields(segment: str, version: str) -> tuple[grammar.FieldDef, ...]:
-    return grammar.segment_fields(segment, version)
 
 
 def _later(version: str) -> tuple[str, ...]:

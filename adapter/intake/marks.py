@@ -1,5 +1,6 @@
 """By what a message is known again, and with which others it keeps its order."""
 
+from collections.abc import Sequence
 from hashlib import blake2b, sha256
 from mmap import mmap
 
@@ -29,7 +30,7 @@ def digest(raw: bytes | mmap, reading: Reading) -> bytes:
     """
     if reading.site is None or not reading.site.unique_control_ids or not reading.head.control_id:
         return sha256(raw).digest()
-    start = _after(reading, raw, 6)
+    start = _time_at(reading, raw)
     view = memoryview(raw)
     found = sha256(view[:start])
     found.update(view[start + len(reading.head.raw(7)) :])
@@ -44,16 +45,21 @@ def content(raw: bytes, reading: Reading) -> int | None:
     if reading.site is None or reading.refusal:
         return None
     fields = reading.head.fields
-    time = _after(reading, raw, 6)
-    after_time = time + len(reading.head.raw(7))
-    number = after_time + sum(len(field) + 1 for field in fields[8:10]) + 1
+    time = _time_at(reading, raw)
+    number = time + _length(fields[7:10])
     view = memoryview(raw)
-    found = blake2b(view[:time], digest_size=8, key=reading.site.code.encode()[:64])
-    found.update(view[after_time:number])
+    found = blake2b(reading.site.code.encode(), digest_size=8)
+    found.update(view[:time])
+    found.update(view[time + len(reading.head.raw(7)) : number])
     found.update(view[number + len(reading.head.control_id) :])
     return int.from_bytes(found.digest(), "big", signed=True)
 
 
-def _after(reading: Reading, raw: bytes | mmap, field: int) -> int:
-    """Where the field after MSH-n begins: MSH and its separator, then each field with the separator that follows."""
-    return raw.find(b"MSH") + 4 + sum(len(one) + 1 for one in reading.head.fields[2 : field + 1])
+def _time_at(reading: Reading, raw: bytes | mmap) -> int:
+    """Where MSH-7 begins: MSH and its separator, then MSH-2 to MSH-6."""
+    return raw.find(b"MSH") + 4 + _length(reading.head.fields[2:7])
+
+
+def _length(fields: Sequence[bytes]) -> int:
+    """Of some fields, each with the separator that follows it."""
+    return len(b"".join(fields)) + len(fields)

@@ -21,9 +21,9 @@ def acknowledgement(head: Header, refusal: Refusal | Fault | None, default: str 
         default: the mode of the site.
     """
     code = refusal.ack if refusal else "AA"
-    accept, application = head.accept_ack, head.application_ack
-    if not accept and not application:
+    if not head.raw(15) and not head.raw(16):
         return (f"C{code[1]}" if default == ENHANCED else code), True
+    accept, application = head.accept_ack, head.application_ack
     conditions = {"NE": False, "ER": refusal is not None, "SU": refusal is None}
     if not accept:
         return code, conditions.get(application, True)

@@ -37,25 +37,25 @@ def store_messages(connection: Connection, messages: Sequence[inbox.NewMessage])
     """Insert what is new; of what is known, in the inbox or earlier in this batch, note another attempt (B14, B18)."""
     if not messages:
         return []
+    keys = [message.key for message in messages]
     first: dict[inbox.Key, inbox.NewMessage] = {}
-    for message in messages:
-        first.setdefault(message.key, message)
-    found = inbox.look_up(connection, [*first, *map(key_before_its_site, first.values())])
-    known = dict(found.acks)
-    judged = _judge(connection, first, known, found.used)
+    for key, message in zip(keys, messages, strict=True):
+        first.setdefault(key, message)
+    looked_up = inbox.look_up(connection, [*first], other_site=UNKNOWN_SITE)
+    known = looked_up.acks
+    judged = _judge(connection, first, known, looked_up.used)
     lifted = _lift_refusals(connection, judged, known)
-    new = [message for key, message in judged.items() if key not in known]
-    for message, number in zip(new, _insert(connection, new), strict=True):
-        known[message.key] = inbox.StoredAck(number, message.ack_code, message.ack)
-    made_now = {message.key for message in new}
+    new = {key: message for key, message in judged.items() if key not in known}
+    for (key, message), number in zip(new.items(), _insert(connection, [*new.values()]), strict=True):
+        known[key] = inbox.StoredAck(number, message.ack_code, message.ack)
     results: list[Stored] = []
     attempts: list[inbox.Attempt] = []
-    for message in messages:
-        found = known[message.key]
-        is_first = first[message.key] is message
-        is_new = is_first and message.key in made_now
+    for key, message in zip(keys, messages, strict=True):
+        found = known[key]
+        is_first = first[key] is message
+        is_new = is_first and key in new
         is_judged_now = is_new or (is_first and found.message_id in lifted)
-        row = judged[message.key] if is_judged_now else None
+        row = judged[key] if is_judged_now else None
         results.append(Stored(found.message_id, found.ack, not is_judged_now, found.ack_code, row))
         if not is_new:
             place = (message.channel, message.transport, message.peer, message.received_at)
@@ -156,8 +156,11 @@ def _lift_refusals(
 ) -> set[int]:
     """Accept what was refused when it came before and is not now; `known` then holds the new answers."""
     again: dict[int, inbox.NewMessage] = {}
+    strays = {number for site, number, _ in known if site == UNKNOWN_SITE}
     for key, message in first.items():
-        before = known.get(key) or known.get(key_before_its_site(message))
+        before = known.get(key)
+        if before is None and key[1] in strays:
+            before = known.get(key_before_its_site(message))
         if before and before.ack_code in inbox.REFUSALS and message.ack_code not in inbox.REFUSALS:
             again[before.message_id] = message
     if not again:

@@ -107,7 +107,7 @@ class StoredAck:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the inbox has of some messages: their answers, and the digests of all that have the same site and MSH-10.
+    """What the inbox has under some MSH-10: the answers, and the digests of all that have the same site and MSH-10.
 
     One that was refused has used no MSH-10 up.
     """
@@ -184,14 +184,15 @@ _FILTERS = frozenset({"site", "state", "message_type", "event", "control_id", "c
 
 def find_duplicate(connection: Connection, keys: Sequence[Key]) -> dict[Key, StoredAck]:
     """Find which of these messages (`NewMessage.key`) are stored already, with the answer they were given."""
-    return look_up(connection, keys).acks
+    known = look_up(connection, keys).acks
+    return {key: known[key] for key in keys if key in known}
 
 
-def look_up(connection: Connection, keys: Sequence[Key]) -> Known:
-    """Find what is known of these messages (`NewMessage.key`)."""
+def look_up(connection: Connection, keys: Sequence[Key], *, other_site: str = "") -> Known:
+    """Find what is known under the MSH-10 of these messages (`NewMessage.key`), also of this other site."""
     found: dict[Key, StoredAck] = {}
     for some in _parts(keys):
-        sites, numbers = sorted({key[0] for key in some}), sorted({key[1] for key in some})
+        sites, numbers = sorted({other_site, *[key[0] for key in some]}), sorted({key[1] for key in some})
         sql = f"""SELECT site, control_id, sha256, id, ack_code, ack FROM message
             WHERE site IN ({marks(sites)}) AND control_id IN ({marks(numbers)})"""
         for site, control_id, digest, number, code, ack in rows(connection, sql, [*sites, *numbers]):
@@ -200,7 +201,7 @@ def look_up(connection: Connection, keys: Sequence[Key]) -> Known:
     for key, stored in found.items():
         if stored.ack_code not in REFUSALS:
             used.setdefault(key[:2], set()).add(key[2])
-    return Known({key: found[key] for key in keys if key in found}, used)
+    return Known(found, used)
 
 
 def find_contents(connection: Connection, contents: Sequence[int]) -> dict[int, int]:
@@ -224,11 +225,12 @@ def insert(connection: Connection, messages: Sequence[NewMessage]) -> list[int]:
     for one in messages:
         if one.reserved:
             ids |= _inserted(connection, [one], {"id": "reserved", "part_bytes": "part_bytes"} | {n: n for n in _NEW})
-    if missing := [one.key for one in messages if one.key not in ids]:
+    keys = [one.key for one in messages]
+    if missing := [key for key in keys if key not in ids]:
         ids |= {key: stored.message_id for key, stored in find_duplicate(connection, missing).items()}
     if any(one.state == "received" for one in messages):
         announce(connection)
-    return [ids[one.key] for one in messages]
+    return [ids[key] for key in keys]
 
 
 def _inserted(connection: Connection, messages: Sequence[NewMessage], columns: Mapping[str, str]) -> dict[Key, int]:
