@@ -122,7 +122,10 @@ def test_every_message_is_accepted_or_refused_with_a_reason_and_a_place(corpus: 
             continue
         assert one.row, one.file
         assert bytes(one.row["raw"]) == one.raw, one.file
-        if one.row["state"] == "received":
+        if one.row["state"] in {
+            "received",
+            "fragment",
+        }:  # one fills MSH-14, and goes on with a message that is not there
             assert one.row["ack_code"] in {"AA", "CA"}, one.file
             continue
         assert (one.row["state"], one.row["ack_code"][1]) in {("rejected", "E"), ("rejected", "R")}, one.file
