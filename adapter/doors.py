@@ -43,8 +43,11 @@ def heed_descriptors(loop: asyncio.AbstractEventLoop, incidents: Incidents) -> N
     """
 
     def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if str(context.get("message", "")).startswith("socket.accept() out of system resource"):
+        told = str(context.get("message", ""))
+        if told.startswith("socket.accept() out of system resource"):
             incidents.note("no_descriptors")
+        elif "_start_serving" in told and isinstance(context.get("exception"), ValueError):
+            return  # the listener was closed before it could try again
         else:
             loop.default_exception_handler(context)
 
