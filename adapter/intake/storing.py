@@ -12,6 +12,7 @@ from adapter.protocol_errors import ControlIdReused, SequenceBroken
 from adapter.replies import owed
 from adapter.store import fragments, inbox, resent
 from adapter.store.database import Connection, run_many
+from adapter.store.members import lock
 from adapter.store.links import RESET, START, Links
 
 CONTROL_ID_REUSED, PROBABLE_RESEND = "control_id_reused", "probable_resend"

@@ -19,7 +19,7 @@ class Study:
 
 
 def lock(connection: Connection, names: Iterable[str]) -> None:
-    """Let the writers of a patient take turns; SQLite's writers do so anyway."""
+    """Let the writers of a patient, or of a site, take turns; SQLite's writers do so anyway."""
     if connection.dialect.name == "sqlite":
         return
     keys = sorted({int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True) for name in names})
