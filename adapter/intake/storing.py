@@ -12,8 +12,8 @@ from adapter.protocol_errors import ControlIdReused, SequenceBroken
 from adapter.replies import owed
 from adapter.store import fragments, inbox, resent
 from adapter.store.database import Connection, run_many
-from adapter.store.members import lock
 from adapter.store.links import RESET, START, Links
+from adapter.store.members import lock
 
 CONTROL_ID_REUSED, PROBABLE_RESEND = "control_id_reused", "probable_resend"
 
@@ -42,6 +42,8 @@ def store_messages(connection: Connection, messages: Sequence[inbox.NewMessage])
     first: dict[inbox.Key, inbox.NewMessage] = {}
     for key, message in zip(keys, messages, strict=True):
         first.setdefault(key, message)
+    # Another process may be storing the same: who comes second must see what the first has stored (B18).
+    lock(connection, {f"intake {message.site}" for message in messages})
     looked_up = inbox.look_up(connection, [*first], other_site=UNKNOWN_SITE)
     known = looked_up.acks
     judged = _judge(connection, first, known, looked_up.used)
