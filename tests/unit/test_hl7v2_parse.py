@@ -22,6 +22,7 @@ from adapter.errors import (
 )
 from adapter.hl7v2.encoding import SUSPECT, codec
 from adapter.hl7v2.parse import byte_span, header, parse, print_message
+from adapter.protocol_errors import SecondHeader
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 MSH = "MSH|^~\\&|LIS|HOSP|HUB|CENTRAL|20240102||ORU^R01|7|P|2.5.1"
@@ -134,7 +135,7 @@ def test_unknown_segments_are_kept(name: str):
 
 
 def test_a_second_msh_is_refused():
-    refused(f"{MSH}\rPID|1\r{MSH}\r".encode(), MalformedSegment, "MSH[2]")
+    refused(f"{MSH}\rPID|1\r{MSH}\r".encode(), SecondHeader, "MSH[2]")
 
 
 @pytest.mark.parametrize("sign", ["\x0b", "\x1c", "\x00", "\x1b", "\x08"])

@@ -141,7 +141,8 @@ def _found(data: bytes, media: str) -> Found:
 
 
 def _attachment(found: Found, title: str) -> dict[str, Any]:
-    made: dict[str, Any] = {"contentType": found.media} if found.media else {}
+    # R4, att-1: data needs a type; that of bytes of which nothing is known is RFC 2046 §4.5.1.
+    made: dict[str, Any] = {"contentType": found.media or "application/octet-stream"}
     data = b64encode(found.data).decode() if found.data is not None and len(found.data) * 4 < LONG * 3 else ""
     made |= {"data": data} if data else {"url": f"Binary/{found.document.sha256}"}
     made["size"] = found.document.size
