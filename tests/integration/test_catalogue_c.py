@@ -460,7 +460,7 @@ def test_c26_document_in_obx_5_is_an_attachment_and_never_markup(
 def test_c26_document_of_unknown_type_or_encoding_is_never_guessed(tmp_path: Path):
     unknown = pass_through(tmp_path / "type", document(base64.b64encode(PDF).decode(), "XX^YY"))
     (form,) = unknown.only("DiagnosticReport")["presentedForm"]
-    assert "contentType" not in form
+    assert form["contentType"] == "application/octet-stream"
     assert ("OBX-5", "document-type") in unknown.kinds
     strange = pass_through(tmp_path / "encoding", document("QUJD", encoding="UU"))
     assert "presentedForm" not in strange.only("DiagnosticReport")
