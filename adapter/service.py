@@ -1,7 +1,6 @@
 """The service: all that runs in one event loop, from the first listener to the last answer."""
 
 import asyncio
-import contextlib
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Sequence
@@ -17,7 +16,6 @@ from adapter.api import binary
 from adapter.api.routes import Auditing, create_app
 from adapter.control import Control
 from adapter.documents import finder
-from adapter.errors import ConfigurationError
 from adapter.http_connection import Bounds
 from adapter.http_server import Server, open_listener, post_hl7
 from adapter.intake import (
@@ -157,7 +155,7 @@ class Service:
 
     def _accept(self, connection: Connection, message_id: int) -> bool:
         """How a person accepts what was refused as a whole."""
-        plan = self._plan()
+        plan = self._lines.plan
         channels = {one.channel.name: one.channel for one in (*plan.listeners, *plan.folders)} | {HTTP.name: HTTP}
         whole = accept_held(connection, message_id, door=self._intake, channels=channels, now=self._clock())
         return whole or accept_order(connection, message_id, catalog=self._stock.catalog)
@@ -165,7 +163,7 @@ class Service:
     def _days_left(self) -> dict[str, float]:
         """Of the certificate of each listener that ends first."""
         found: dict[str, float] = {}
-        for one in entries(self._plan(), self._settings.data):
+        for one in entries(self._lines.plan, self._settings.data):
             days = one.days_left(self._clock())
             if days is not None:
                 found[one.channel] = min(days, found.get(one.channel, days))
@@ -173,9 +171,7 @@ class Service:
 
     async def _look_after_certificates(self) -> None:
         while True:
-            # A file that is wrong just now is told when it is taken over.
-            with contextlib.suppress(ConfigurationError):
-                await asyncio.to_thread(lambda: self._inventory.look(self._plan()))
+            await asyncio.to_thread(self._inventory.look, self._lines.plan)
             await asyncio.sleep(CERTIFICATE_SECONDS)
 
     async def _stop_lines(self) -> None:

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +21,7 @@ from adapter.errors import ConfigurationError
 from adapter.fhir import json
 from adapter.intake.inventory import PEER, entries
 from adapter.listeners import Plan, load_plan
-from adapter.mapper.catalog import load_catalog
+from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.operate.doctor import FAIL, FINE, WARN, Line, Patient, durable, examine, guarded
 from adapter.settings import Settings, load_settings
 from adapter.store.database import look_into
@@ -65,7 +66,7 @@ def _configuration(settings: Settings) -> list[Line]:
     """The files that the service reads at its start."""
 
     def mappings() -> str:
-        catalog = load_catalog(data_folder("mappings"))
+        catalog = _catalog()
         return f"{len(list(catalog.sites))} sites, {len(catalog.messages)} events"
 
     def listeners() -> str:
@@ -76,10 +77,15 @@ def _configuration(settings: Settings) -> list[Line]:
     return [guarded("mappings", mappings), guarded("listeners", listeners)]
 
 
+@cache
+def _catalog() -> Catalog:
+    return load_catalog(data_folder("mappings"))
+
+
 def _plan(settings: Settings) -> Plan:
     if settings.listeners is None:
         return Plan()
-    return load_plan(settings.listeners, sites=[site.code for site in load_catalog(data_folder("mappings")).sites])
+    return load_plan(settings.listeners, sites=[site.code for site in _catalog().sites])
 
 
 def _certificates(settings: Settings) -> Iterator[Line]:

@@ -2,7 +2,7 @@
 
 import getpass
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -39,7 +39,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table.")
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class _Asked:
     """What the options say."""
 
     kind: str
@@ -54,7 +54,47 @@ class Asked:
     as_json: bool
 
 
-def repair(asked: Asked) -> None:
+def command(kind: str, text: str) -> Callable[..., None]:
+    """A command that repairs messages in this way (`REQUEUE`, `RELEASE`); `text` is what its help says."""
+
+    def repairs(
+        number: Number = None,
+        site: SiteName = "",
+        state: StateName = "",
+        message_type: TypeName = "",
+        since: Since = "",
+        until: Until = "",
+        control_id: ControlId = "",
+        cause: Cause = "",
+        flag: Flag = "",
+        lane: Lane = "",
+        reason: Reason = "",
+        actor: Actor = "",
+        data: Data = None,
+        database_url: Url = None,
+        url: Program = "",
+        *,
+        yes: Yes = False,
+        as_json: AsJson = False,
+    ) -> None:
+        filters = {
+            "site": site,
+            "state": state,
+            "type": message_type,
+            "since": since,
+            "until": until,
+            "control_id": control_id,
+            "cause": cause,
+            "flag": flag,
+            "lane": lane,
+        }
+        _repair(_Asked(kind, number, filters, data, database_url, url, reason, actor, yes, as_json))
+
+    repairs.__doc__ = text
+    return repairs
+
+
+def _repair(asked: _Asked) -> None:
     """Plan, show the plan, and with `--yes` do it in parts.
 
     Raises:
@@ -90,7 +130,7 @@ def _show(planned: dict[str, Any]) -> None:
     OUT.print(f"{planned['messages']} messages of {planned['patients']} patients: {planned['would']}", markup=False)
 
 
-def _end(asked: Asked, planned: dict[str, Any], done: int) -> None:
+def _end(asked: _Asked, planned: dict[str, Any], done: int) -> None:
     if asked.as_json:
         sys.stdout.buffer.write(json.dumps({**planned, "done": done}) + b"\n")
     elif asked.yes:

@@ -38,8 +38,9 @@ class Lines:
     """Opens, changes and knows the MLLP listeners."""
 
     def __init__(self, intake: Intake, catalog: Catalog, settings: Settings, inventory: Inventory) -> None:
-        """Nothing is open yet."""
+        """Nothing is open yet; `plan` is the one that is in force."""
         self._intake, self._catalog, self._settings, self._inventory = intake, catalog, settings, inventory
+        self.plan = Plan()
         self._open: list[_Open] = []
 
     @property
@@ -68,6 +69,7 @@ class Lines:
                 raise ConfigurationError(text) from error
             self._open.append(_Open(wanted, line))
             log.event("listening", channel=wanted.channel.name, address=f"{line.address[0]}:{line.address[1]}")
+        self.plan = plan
 
     def change(self, plan: Plan) -> list[str]:
         """Take over what may change while listening: all of it, or nothing.
@@ -93,6 +95,7 @@ class Lines:
             changed.append((replace(one, wanted=new), self._limits(new), self._door(new)))
         for one, limits, door in changed:
             one.line.limits, one.line.door = limits, door
+        self.plan = plan
         return sorted(stays)
 
     def _limits(self, wanted: Listener) -> Limits:

@@ -42,8 +42,7 @@ def store_messages(connection: Connection, messages: Sequence[inbox.NewMessage])
     first: dict[inbox.Key, inbox.NewMessage] = {}
     for key, message in zip(keys, messages, strict=True):
         first.setdefault(key, message)
-    # Another process may be storing the same: who comes second must see what the first has stored (B18).
-    lock(connection, {f"intake {message.site}" for message in messages})
+    take_turns(connection, messages)
     looked_up = inbox.look_up(connection, [*first], other_site=UNKNOWN_SITE)
     known = looked_up.acks
     judged = _judge(connection, first, known, looked_up.used)
@@ -66,6 +65,11 @@ def store_messages(connection: Connection, messages: Sequence[inbox.NewMessage])
     inbox.record_attempt(connection, attempts)
     _finish(connection, [(one.message_id or 0, one.message) for one in results if one.message])
     return results
+
+
+def take_turns(connection: Connection, messages: Sequence[inbox.NewMessage]) -> None:
+    """Another process may be storing the same: who comes second must see what the first has stored (B18)."""
+    lock(connection, {f"intake {message.site}" for message in messages})
 
 
 def _judge(

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from adapter.intake.storing import Stored, key_before_its_site, store_messages
+from adapter.intake.storing import Stored, key_before_its_site, store_messages, take_turns
 from adapter.store import batches, inbox
 from adapter.store.database import Connection
 
@@ -29,6 +29,7 @@ def store_batch(connection: Connection, batch: Batch) -> Stored:
     The same batch again gets the same answer, unless some of it was refused before and is taken now.
     """
     row = batch.row
+    take_turns(connection, [row, *batch.messages])
     known = inbox.find_duplicate(connection, [row.key, key_before_its_site(row)])
     before = next(iter(known.values()), None)
     if before:
