@@ -29,7 +29,7 @@ demo: $(READY)  ## run a small whole trial through the real program
 
 test: $(READY)  ## run every test this machine can run; what is skipped says why
 	@tests/install-postgresql
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST)
 
 lint: $(READY)  ## ruff: format and lint
 	$(BIN)/ruff format --check .

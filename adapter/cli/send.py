@@ -15,8 +15,9 @@ from adapter.cli.terminal import ERR, OUT, progress, read_messages, read_units
 from adapter.errors import ConfigurationError
 from adapter.hl7v2 import envelope
 from adapter.settings import Address
+from adapter.wire.http_sender import send_http
 from adapter.wire.mllp import encode
-from adapter.wire.sender import Delivery, client_context, one_by_one, persist, send_http, send_mllp
+from adapter.wire.sender import Delivery, client_context, one_by_one, persist, send_mllp
 
 SHOWN = 10
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from adapter.demo.program import Program
 from adapter.hl7v2 import batch
-from adapter.wire.sender import Delivery, send_http, send_mllp, send_mllp_per_message
+from adapter.wire.http_sender import send_http
+from adapter.wire.sender import Delivery, send_mllp, send_mllp_per_message
 
 TRIAL = Path(__file__).with_name("trial.zip")
 

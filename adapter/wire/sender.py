@@ -1,8 +1,7 @@
-"""The sending side: HL7 v2 over MLLP and over HTTP, as the hospitals do it. Of an answer only MSA-1 is read."""
+"""The sending side: HL7 v2 over MLLP, as the hospitals do it. Of an answer only MSA-1 is read."""
 
 import asyncio
 import contextlib
-import gzip
 import itertools
 import re
 import ssl
@@ -13,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-import httpx
-
 from adapter.wire.mllp import Decoder, Frame, encode
 
 NO_ANSWER = "no answer in time"
@@ -24,7 +21,6 @@ Complete = Callable[[bytes, bytes], bool]
 Send = Callable[[Iterable[bytes]], AsyncIterator["Delivery"]]
 
 LONGEST_PAUSE = 30.0
-MEDIA_TYPE = "application/hl7-v2; charset=utf-8"
 _CHUNK = 256 * 1024
 _MSA = re.compile(rb"[\r\n]MSA(.)([A-Z]{2})(?=\1|[\r\n]|$)", re.DOTALL)
 
@@ -146,51 +142,6 @@ def send_mllp_per_message(
 ) -> AsyncIterator[Delivery]:
     """Send each message over an MLLP connection of its own, one after the other, and yield what became of each."""
     return one_by_one(partial(send_mllp, host=host, port=port, seconds=seconds, tls=tls), messages)
-
-
-async def send_http(  # noqa: PLR0913 - the address and how to send, all named by the caller
-    messages: Iterable[bytes],
-    url: str,
-    *,
-    window: int = 1,
-    seconds: float = 30.0,
-    packed: bool = False,
-    tls: ssl.SSLContext | None = None,
-) -> AsyncIterator[Delivery]:
-    """Post each message to `url`, at most `window` at a time, and yield what became of each, in order.
-
-    `packed` sends gzip. Raises OSError when the receiver cannot be reached.
-    """
-    left = iter(messages)
-    headers = {"Content-Type": MEDIA_TYPE, **({"Content-Encoding": "gzip"} if packed else {})}
-    async with httpx.AsyncClient(timeout=seconds, headers=headers, verify=tls or True) as client:
-        posts = deque(asyncio.create_task(_post(client, url, message)) for message in itertools.islice(left, window))
-        try:
-            while posts:
-                delivery = await posts.popleft()
-                posts.extend(asyncio.create_task(_post(client, url, message)) for message in itertools.islice(left, 1))
-                yield delivery
-        finally:
-            for post in posts:
-                post.cancel()
-
-
-async def _post(client: httpx.AsyncClient, url: str, message: bytes) -> Delivery:
-    begun = asyncio.get_running_loop().time()
-    answer, failure = b"", ""
-    try:
-        content = gzip.compress(message) if "Content-Encoding" in client.headers else message
-        response = await client.post(url, content=content)
-    except httpx.ConnectError as error:
-        raise ConnectionRefusedError(str(error)) from error
-    except httpx.TimeoutException:
-        failure = NO_ANSWER
-    except httpx.TransportError:
-        failure = "connection closed without an answer"
-    else:
-        answer, failure = response.content, "" if response.is_success else f"HTTP {response.status_code}"
-    seconds = asyncio.get_running_loop().time() - begun
-    return Delivery(message, acknowledgement_code(answer), answer, seconds, failure)
 
 
 @dataclass(slots=True)

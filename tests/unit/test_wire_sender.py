@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from adapter.wire.http_sender import send_http
 from adapter.wire.listener import Close, Handle, Peer, Reply, serve
 from adapter.wire.notices import Payload
-from adapter.wire.sender import Delivery, acknowledgement_code, send_http, send_mllp, send_mllp_per_message
+from adapter.wire.sender import Delivery, acknowledgement_code, send_mllp, send_mllp_per_message
 
 MESSAGES = [b"MSH|^~\\&|LIS|TEST|||20180101||ORU^R01|%d|P|2.5.1\r" % number for number in range(50)]
 ACK = b"MSH|^~\\&|||||20180101||ACK|9|P|2.5.1\rMSA|AA|"
