@@ -1,4 +1,4 @@
-"""The sending side over HTTP; in a file of its own, since the service never needs it, and its library is slow to load."""
+"""The sending side over HTTP, in a file of its own: the service never needs it, and its library is slow to load."""
 
 import asyncio
 import gzip
