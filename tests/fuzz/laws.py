@@ -24,7 +24,10 @@ from adapter.mapper.sites import Site
 from adapter.wire.mllp import Decoder, Event, Frame, Garbage, encode
 
 SECONDS = 2.0
-"""Processor time that a stream may take from its first byte to its resources; as much again for 10,000 segments."""
+"""Processor time that a stream may take, framed twice, from its first byte to its resources."""
+
+MORE_SEGMENTS, MORE_BYTES = 10_000, 25_000_000
+"""For each of these it may take as long again: a message may have 20,000 segments and 64 MB."""
 
 SELDOM, LONG = 0.2, 20_000
 """How often the lineage is asked for, which the service itself never does, and of messages up to how many bytes."""
@@ -58,7 +61,8 @@ class Laws:
         """Raise whatever breaks a law; `number` decides how the stream is cut, and for which site it is converted."""
         chance = random.Random(number)
         begun = time.process_time()
-        allowed = SECONDS * (1 + (stream.count(b"\r") + stream.count(b"\n")) / 10_000)
+        segments = stream.count(b"\r") + stream.count(b"\n")
+        allowed = SECONDS * (1 + segments / MORE_SEGMENTS + len(stream) / MORE_BYTES)
         with limited(allowed):
             payloads = framed(stream, chance)
             for payload in payloads:
