@@ -1,6 +1,6 @@
 """The core in one call: the bytes of a message and the catalog give FHIR resources, issues and the ledger. Pure."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from adapter.errors import BrokenDocument, NoMap, SuspectCharset, UnknownSender
 from adapter.hl7v2 import grammar
@@ -89,8 +89,7 @@ def _issues(message: Message) -> list[Issue]:
 def _in_standard_delimiters(message: Message) -> tuple[Segment, ...]:
     r"""The same segments as if they had been sent with `|^~\&`; compiled maps know no others."""
     return tuple(
-        replace(
-            segment,
+        segment._replace(
             fields=(
                 segment.name,
                 *(_standard_text(segment, number) for number in range(1, len(segment.fields))),

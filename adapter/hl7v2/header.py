@@ -163,6 +163,7 @@ def _refuse_start(raw: bytes) -> None:
     raise NoHeader("the payload does not begin with MSH")
 
 
+@lru_cache(maxsize=64)
 def _delimiters(separator: str, characters: str) -> Delimiters:
     if len(characters) < 4:
         raise HeaderTooShort(f"MSH-2 has {len(characters)} characters, 4 are required")

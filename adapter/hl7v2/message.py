@@ -64,8 +64,7 @@ def parse_path(path: str) -> Path:
     return Path(match["name"] or "", *numbers)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """One segment. `fields[n]` is the raw (still escaped) text of field n, `fields[0]` the name.
 
     `position` counts the segments as received, from 0; it stays when a fix rewrites the segment, so that two

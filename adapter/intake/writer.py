@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from adapter import failpoints, log
@@ -48,7 +48,8 @@ class Writer:
         """Write into `database`."""
         self._database = database
         self._waiting: list[_Waiting] = []
-        self._draining: asyncio.Task[None] | None = None
+        self._alone: list[_Waiting] = []
+        self._idle: asyncio.Event | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
 
     def put(self, record: Record) -> "asyncio.Future[Stored]":
@@ -59,37 +60,45 @@ class Writer:
         loop = asyncio.get_running_loop()
         stored: asyncio.Future[Stored] = loop.create_future()
         self._waiting.append(_Waiting(record, stored))
-        if self._draining is None:
-            self._draining = loop.create_task(self._drain())
+        if self._idle is None:
+            self._idle = asyncio.Event()
+            loop.call_soon(self._begin)
         return stored
 
     async def close(self) -> None:
         """Return when everything that was put is stored."""
-        if self._draining:
-            await self._draining
+        if self._idle:
+            await self._idle.wait()
         self._thread.shutdown()
 
-    async def _drain(self) -> None:
-        while self._waiting:
-            # Whom the storage kept waiting too long has been cut off, and sends again: its message must not pile up.
-            wanted = [one for one in self._waiting if not one.given_up]
-            batch, self._waiting = wanted[:LARGEST_BATCH], wanted[LARGEST_BATCH:]
-            useless = await self._store_together(batch)
-            for one in batch if useless else ():
-                # What the database cannot hold must not keep the messages of other sites out.
-                await self._store_together([one])
-        self._draining = None
+    def _begin(self) -> None:
+        """Store what waits, in the thread; without anything that waits, be idle."""
+        batch = self._next()
+        if batch:
+            loop = asyncio.get_running_loop()
+            committed = self._thread.submit(self._store, [one.record for one in batch])
+            committed.add_done_callback(lambda done: loop.call_soon_threadsafe(self._end, batch, done))
+        elif self._idle:
+            self._idle.set()
+            self._idle = None
 
-    async def _store_together(self, batch: Sequence[_Waiting]) -> bool:
-        """Store in one transaction; return whether one of several can never be stored, and nobody was told."""
-        loop = asyncio.get_running_loop()
-        committed = loop.run_in_executor(self._thread, self._store, [one.record for one in batch])
-        await asyncio.wait((committed,))
+    def _next(self) -> list[_Waiting]:
+        if self._alone:
+            return [self._alone.pop()]
+        # Whom the storage kept waiting too long has been cut off, and sends again: its message must not pile up.
+        wanted = [one for one in self._waiting if not one.given_up]
+        batch, self._waiting = wanted[:LARGEST_BATCH], wanted[LARGEST_BATCH:]
+        return batch
+
+    def _end(self, batch: list[_Waiting], committed: "Future[list[Stored]]") -> None:
+        """Tell those who wait, and go on."""
         failure = committed.exception()
         if len(batch) > 1 and isinstance(failure, StorageUnavailable) and refused(failure):
-            return True
-        _tell(batch, committed)
-        return False
+            # What the database cannot hold must not keep the messages of other sites out.
+            self._alone = batch[::-1]
+        else:
+            _tell(batch, committed)
+        self._begin()
 
     def _store(self, batch: Sequence[Record]) -> list[Stored]:
         for _ in range(TRIES - 1):
@@ -130,7 +139,7 @@ def _stored(
             return Stored(None)
 
 
-def _tell(batch: Sequence[_Waiting], committed: "asyncio.Future[list[Stored]]") -> None:
+def _tell(batch: Sequence[_Waiting], committed: "Future[list[Stored]]") -> None:
     """Resolve every future that somebody still waits for."""
     error = committed.exception()
     results = [] if error else committed.result()

@@ -5,7 +5,6 @@ still leads to its bytes.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from adapter.hl7v2.message import Segment
 
@@ -28,7 +27,7 @@ def _obx(segment: Segment, code: str, value: str) -> Segment:
     fields = list(segment.fields)
     fields[3] = "^".join([code, *segment.raw(3).split("^")[1:]])
     fields[5] = value.strip()
-    return replace(segment, fields=tuple(fields))
+    return segment._replace(fields=tuple(fields))
 
 
 FIXES: Mapping[str, Fix] = {"split-blood-pressure": split_blood_pressure}

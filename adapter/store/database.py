@@ -36,12 +36,21 @@ _FEW: dict[str, Any] = {"pool_size": 2, "max_overflow": 6, "pool_timeout": LOCK_
 class Database:
     """An open database; made by `open_database`."""
 
-    def __init__(self, writer: Engine, reader: Engine, resources: ExitStack, *, file: Path | None = None) -> None:
-        """Keep the engines, what is to be released at the end, and on SQLite the file."""
+    def __init__(
+        self,
+        writer: Engine,
+        reader: Engine,
+        resources: ExitStack,
+        *,
+        file: Path | None = None,
+        writing: Connection | None = None,
+    ) -> None:
+        """Keep the engines, what is to be released at the end, and on SQLite the file and the one that writes."""
         self.dialect = writer.dialect.name
         self.file = file
         self.broken: StorageBroken | None = None
         self._writer, self._reader, self._resources = writer, reader, resources
+        self._writing = writing
         self._turn = Turns()
         self._readings = Readings()
         self._space = Space(file.parent) if file else None
@@ -62,7 +71,7 @@ class Database:
         with ExitStack() as stack:
             if self.dialect == "sqlite":
                 stack.enter_context(self._my_turn())
-            with self._watched(), self._writer.begin() as connection:
+            with self._watched(), self._begun() as connection:
                 yield connection
                 arrived = connection.info.pop(ARRIVED, False)
         if arrived:
@@ -122,6 +131,22 @@ class Database:
         self._readings.close()
         if not self.broken:
             self._resources.close()
+
+    @contextmanager
+    def _begun(self) -> Generator[Connection]:
+        """A transaction. On SQLite, of the one connection: SQLAlchemy's own costs more than all of its statements."""
+        if self._writing is None:
+            with self._writer.begin() as connection:
+                yield connection
+            return
+        driver = self._writing.connection
+        driver.cursor().execute("BEGIN IMMEDIATE")
+        try:
+            yield self._writing
+            driver.commit()
+        except BaseException:
+            driver.rollback()
+            raise
 
     @contextmanager
     def _watched(self) -> Generator[None]:
@@ -283,7 +308,8 @@ def _open_sqlite(file: Path) -> Database:
             upgrade(connection)
             # This is the only process: whoever held a lease is dead.
             run(connection, "UPDATE message SET lease_owner = NULL, lease_until = NULL WHERE lease_owner IS NOT NULL")
-        return Database(writer, reader, stack.pop_all(), file=file)
+        writing = stack.enter_context(writer.connect())
+        return Database(writer, reader, stack.pop_all(), file=file, writing=writing)
 
 
 def _open_postgresql(url: URL) -> Database:

@@ -188,20 +188,23 @@ class Decoder:
 
     def _outside(self, events: list[Event]) -> bool:
         start = self._buffer.find(VT, self._start)
+        if start != self._start and self._is_noise(start, events):
+            return False
+        self._start = self._scanned = start + 1
+        self.in_frame = self._greeted = True
+        self.frames += 1
+        return True
+
+    def _is_noise(self, start: int, events: list[Event]) -> bool:
+        """Look at what stands before a start block; return whether no frame begins."""
         end = len(self._buffer) if start < 0 else start
         reason = self._not_mllp(bytes(self._buffer[self._start : min(end, self._start + MAX_NOISE + 1)]))
         if reason:
             events.append(Garbage(bytes(self._buffer[self._start : self._start + MAX_NOISE]), reason))
             self.dead = True
-            return False
-        if start < 0:
-            return False
-        if start > self._start:
+        elif start >= 0:
             events.append(Noise(bytes(self._buffer[self._start : start])))
-        self._start = self._scanned = start + 1
-        self.in_frame = self._greeted = True
-        self.frames += 1
-        return True
+        return self.dead or start < 0
 
     def _not_mllp(self, waiting: bytes) -> str:
         if not self._greeted and waiting.startswith(_TLS):
@@ -211,21 +214,34 @@ class Decoder:
         return "no start block" if len(waiting) > MAX_NOISE else ""
 
     def _inside(self, events: list[Event]) -> bool:
-        found = self._ends.search(self._buffer, self._scanned)
+        found = self._find_end()
         if found is None:
             self._scanned = max(len(self._buffer) - _LOOKAHEAD, self._scanned)
             self._drain_excess(events)
             return False
-        end_block = found[0]
+        end, end_block = found
         if end_block == VT:
-            self._abandon(found.start(), RESTARTED, events)
+            self._abandon(end, RESTARTED, events)
             self.frames += 1
         else:
-            events.append(self._take(found.start(), lenient=end_block != FS + CR))
+            events.append(self._take(end, lenient=end_block != FS + CR))
             self.in_frame = False
         # The VT of FS VT opens the next frame.
-        self._start = self._scanned = found.end() - (end_block == FS + VT)
+        self._start = self._scanned = end + (1 if end_block == FS + VT else len(end_block))
         return True
+
+    def _find_end(self) -> tuple[int, bytes] | None:
+        """Where the frame ends or begins again, and by which bytes."""
+        buffer, scanned = self._buffer, self._scanned
+        end = buffer.find(FS, scanned)
+        if buffer.find(VT, scanned, len(buffer) if end < 0 else end) < 0:
+            # Nearly always: to look for single bytes is many times as fast as the pattern.
+            if end < 0:
+                return None
+            if buffer.startswith(FS + CR, end):
+                return end, FS + CR
+        found = self._ends.search(buffer, scanned)
+        return (found.start(), found[0]) if found else None
 
     def _drain_excess(self, events: list[Event]) -> None:
         """No end yet: a long payload goes to its file, one above the limit is only counted and hashed."""

@@ -193,7 +193,7 @@ def test_a40_client_that_goes_before_its_answer_is_noted_and_gets_it_when_it_sen
     raw = original("A40")
     with served.stand.database.write(), served.connect() as line:  # the intake waits for its turn to write
         line.sendall(head(raw) + raw)
-        assert until(lambda: [{}] if served.stand.intake._writer._draining else [])
+        assert until(lambda: [{}] if served.stand.intake._writer._idle else [])
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     (row,) = until(lambda: [one for one in served.row("A40") if one["ack_outcome"] == "undelivered"])
     again = served.post(raw)
