@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from adapter.errors import Location, Refusal
-from adapter.hl7v2.message import escape
+from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, escape
 from adapter.hl7v2.parse import Header
 
 CONDITIONS = {
@@ -32,6 +32,8 @@ CONDITIONS = {
 LONGEST_TEXT = 80
 DEFAULT_VERSION = "2.5.1"
 _CONTROLS = bytes(range(0x20))
+_OF_ONE_MESSAGE = frozenset({7, 10, 13})
+"""The fields of MSH that differ from message to message: time, control id, sequence number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,17 @@ def acknowledged(raw: bytes, header: Header) -> str:
 
 
 def _msh(header: Header, control_id: str, now: datetime, sender: tuple[str, str], *, unanswered: bool) -> bytes:
+    fields = [b"" if number in _OF_ONE_MESSAGE else field for number, field in enumerate(header.fields)]
+    lasting = Header(header.delimiters, tuple(fields), header.encoding)
+    parts = _parts_of_msh if sum(map(len, fields)) <= LONGEST_SPLIT_KEPT else _parts_of_msh.__wrapped__
+    before, between, after = parts(lasting, sender, unanswered)
+    time = _text(header, now.strftime("%Y%m%d%H%M%S%z"))  # its sign may be a delimiter
+    return b"".join((before, time, between, _text(header, control_id), after))
+
+
+@lru_cache(maxsize=256)
+def _parts_of_msh(header: Header, sender: tuple[str, str], unanswered: bool) -> tuple[bytes, bytes, bytes]:  # noqa: FBT001
+    """MSH before MSH-7, between MSH-7 and MSH-10, and after it: the same for all messages of one kind and sender."""
     d = header.delimiters
     characters = d.component + d.repetition + d.escape + d.subcomponent + (d.truncation or "")
     numbers = _numbers(header)
@@ -126,17 +139,19 @@ def _msh(header: Header, control_id: str, now: datetime, sender: tuple[str, str]
     if numbers >= (2, 4):
         event = _echo(header.event.encode("ascii", "ignore")).decode()
         type_ = d.component.join(["ACK", escape(event, d), "ACK"]) if event else d.component.join(["ACK", "", "ACK"])
-    return _join(
-        header,
-        "MSH" + d.field + characters,
+    separator = d.field.encode("ascii")
+    before = (
+        ("MSH" + d.field + characters).encode("ascii"),
         _text(header, sender[0]) or _echo(header.raw(5)),
         _text(header, sender[1]) or _echo(header.raw(6)),
         _echo(header.raw(3)),
         _echo(header.raw(4)),
-        _text(header, now.strftime("%Y%m%d%H%M%S%z")),  # its sign may be a delimiter
+        b"",
+    )
+    between = separator.join((b"", b"", type_.encode(header.encoding, "replace"), b""))
+    after = _join(
+        header,
         "",
-        type_,
-        _text(header, control_id),
         _echo(header.raw(11)) or b"P",
         _echo(header.raw(12)) or _text(header, DEFAULT_VERSION),
         *("", ""),
@@ -144,6 +159,7 @@ def _msh(header: Header, control_id: str, now: datetime, sender: tuple[str, str]
         "",
         _echo(header.raw(18)),
     )
+    return separator.join(before), between, after
 
 
 def _msa(header: Header, code: str, text: str, expected: int | None) -> bytes:

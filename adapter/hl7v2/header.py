@@ -24,8 +24,7 @@ class Header:
 
     def text(self, n: int, component: int = 1) -> str:
         """One component of MSH-n, first repetition, unescaped."""
-        raw = self.raw(n)
-        if not raw:
+        if n >= len(self.fields) or not (raw := self.fields[n]):
             return ""
         split = _components if len(raw) <= LONGEST_SPLIT_KEPT else _components.__wrapped__
         found = split(raw, self.encoding, self.delimiters)

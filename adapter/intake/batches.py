@@ -109,7 +109,7 @@ class Batches:
 
     async def behind(self, origin: Origin) -> None:
         """Return when no batch that came before over the same connection is being judged: order is kept."""
-        if running := self._running.get(origin):
+        if self._running and (running := self._running.get(origin)):
             await asyncio.wait((running,))
 
     async def receive(self, raw: bytes | Callable[[], bytes], *, origin: Origin) -> Answer:

@@ -36,7 +36,7 @@ class Places:
         """Nothing stands anywhere."""
         self._within: dict[int, list[int]] = {}
         self._through: dict[int, dict[str, list[int]]] = {}
-        self._nearest: dict[int, tuple[int, ...]] = {}
+        self._nearest: dict[tuple[int, str | None, int], tuple[int, ...]] = {}
 
     def add(self, number: int, spot: Spot) -> None:
         """The thing of this number stands here."""
@@ -50,25 +50,27 @@ class Places:
         return self._within.get(group, ())
 
     def nearest(self, spot: Spot) -> tuple[int, ...]:
-        """The numbers that stand nearest, in their order; the same for all spots of one group."""
-        group = spot.groups[-1]
-        found = self._nearest.get(group)
-        if found is None:
-            found = self._nearest[group] = self._find_nearest(spot)
-        return found
-
-    def _find_nearest(self, spot: Spot) -> tuple[int, ...]:
-        for depth in range(len(spot.groups), 0, -1):
-            through = self._through.get(spot.groups[depth - 1])
-            if not through:
-                continue
-            passed = spot.names[depth] if depth < len(spot.names) else None
-            found: list[Sequence[int]] = [numbers for name, numbers in through.items() if name != passed]
-            if passed is not None:
-                found.append(self.within(spot.groups[depth]))
-            if any(found):
-                return tuple(sorted(number for numbers in found for number in numbers))
+        """The numbers that stand nearest, in their order."""
+        groups, names = spot.groups, spot.names
+        inner, passed = 0, None
+        for depth in range(len(groups) - 1, -1, -1):
+            group = groups[depth]
+            if group in self._within:
+                # Thousands of repetitions of one group have the same beside them.
+                key = (group, passed, inner if inner in self._within else 0)
+                found = self._nearest.get(key)
+                if found is None:
+                    found = self._nearest[key] = self._beside(*key)
+                if found:
+                    return found
+            inner, passed = group, names[depth]
         return ()
+
+    def _beside(self, group: int, passed: str | None, inner: int) -> tuple[int, ...]:
+        """What is in a group, of the groups of the name that was passed only in the inner one."""
+        through = self._through[group]
+        beside = [number for name, numbers in through.items() if name != passed for number in numbers]
+        return tuple(sorted([*beside, *self.within(inner)]))
 
 
 NOWHERE = Places()

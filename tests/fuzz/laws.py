@@ -26,8 +26,8 @@ from adapter.wire.mllp import Decoder, Event, Frame, Garbage, encode
 SECONDS = 2.0
 """Processor time that a stream may take, framed twice, from its first byte to its resources."""
 
-MORE_SEGMENTS, MORE_BYTES = 10_000, 25_000_000
-"""For each of these it may take as long again: a message may have 20,000 segments and 64 MB."""
+MORE_SEGMENTS, MORE_BYTES = 5_000, 25_000_000
+"""For each of these it may take as long again: a message may have 20,000 segments, each two resources, and 64 MB."""
 
 SELDOM, LONG = 0.2, 20_000
 """How often the lineage is asked for, which the service itself never does, and of messages up to how many bytes."""
