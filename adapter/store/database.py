@@ -134,18 +134,16 @@ class Database:
 
     @contextmanager
     def _begun(self) -> Generator[Connection]:
-        """A transaction. On SQLite, of the one connection: SQLAlchemy's own costs more than all of its statements."""
+        """A transaction. SQLite's one connection stays: taking it anew costs more than its statements."""
         if self._writing is None:
             with self._writer.begin() as connection:
                 yield connection
             return
-        driver = self._writing.connection
-        driver.cursor().execute("BEGIN IMMEDIATE")
         try:
-            yield self._writing
-            driver.commit()
+            with self._writing.begin():
+                yield self._writing
         except BaseException:
-            driver.rollback()
+            self._writing.connection.rollback()  # what a commit that failed has left open
             raise
 
     @contextmanager
