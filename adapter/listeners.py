@@ -79,12 +79,29 @@ class Folder:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceiverTls:
+    """TLS towards a receiver: its authorities (None: those of the system), and our own certificate where it asks."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Who takes the application acknowledgements of a site, over MLLP."""
+
+    address: Address
+    tls: ReceiverTls | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """All listeners and watched folders; `replies` are the addresses that take application acknowledgements."""
+    """All listeners and watched folders; `replies` are those who take application acknowledgements, by site."""
 
     listeners: tuple[Listener, ...] = ()
     folders: tuple[Folder, ...] = ()
-    replies: Mapping[str, Address] = field(default_factory=dict[str, Address])
+    replies: Mapping[str, Receiver] = field(default_factory=dict[str, Receiver])
 
 
 _LIMITS = ("max_connections", "connections_per_address", "rate")
@@ -92,6 +109,8 @@ _HABITS = ("strict_framing", "single_connection")
 _LISTENER = frozenset({"name", "mllp", "http", "sites", "tls", "allow", "token", *_LIMITS, *_HABITS})
 _TLS = frozenset({"certificate", "key", "clients", "subjects", "revoked"})
 _FOLDER = frozenset({"name", "path", "sites"})
+_RECEIVER = frozenset({"mllp", "tls"})
+_RECEIVER_TLS = frozenset({"ca", "certificate", "key"})
 _ROOT = frozenset({"listeners", "folders", "replies"})
 
 
@@ -118,9 +137,29 @@ def load_plan(file: Path, *, sites: Sequence[str]) -> Plan:
     replies: Any = said.get("replies") or Lines()
     if not isinstance(replies, Lines):
         raise MappingError("replies: says for each site HOST:PORT", file=file, line=said.at["replies"])
-    return Plan(
-        listeners, folders, {_site(code, replies, file, sites): _address(replies, code, file) for code in replies}
-    )
+    receivers = {_site(code, replies, file, sites): _receiver(replies, code, file) for code in replies}
+    return Plan(listeners, folders, receivers)
+
+
+def _receiver(replies: Lines, code: str, file: Path) -> Receiver:
+    said = replies[code]
+    if not isinstance(said, Lines):
+        return Receiver(_address(replies, code, file))
+    _known(said, _RECEIVER, file)
+    if "mllp" not in said:
+        raise MappingError("mllp: is missing", file=file, line=said.line)
+    tls = said.get("tls")
+    if "tls" in said and not isinstance(tls, Lines):
+        raise MappingError("tls: holds ca, certificate, key", file=file, line=said.at["tls"])
+    return Receiver(_address(said, "mllp", file), _receiver_tls(tls, file) if isinstance(tls, Lines) else None)
+
+
+def _receiver_tls(said: Lines, file: Path) -> ReceiverTls:
+    _known(said, _RECEIVER_TLS, file)
+    if ("certificate" in said) != ("key" in said):
+        raise MappingError("certificate: and key: belong together", file=file, line=said.line)
+    ca, certificate, key = (_path(said, name, file) if name in said else None for name in ("ca", "certificate", "key"))
+    return ReceiverTls(ca, certificate, key)
 
 
 def _listener(said: Lines, file: Path, sites: Sequence[str]) -> Listener:

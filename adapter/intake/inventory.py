@@ -11,12 +11,13 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from adapter.errors import ConfigurationError
-from adapter.listeners import Plan, Tls
+from adapter.listeners import Plan, Receiver, Tls
 from adapter.store.incidents import Incidents
 from adapter.wire import certificates
 from adapter.wire.certificates import Certificate
 
 OWN, AUTHORITY, REVOKED, PEER = "own certificate", "authority of clients", "revocation list", "peer's certificate"
+RECEIVER = "authority of the receiver"
 EXPIRES = "certificate_expires"
 _PEERS = "peers"
 
@@ -36,10 +37,10 @@ class Entry:
 
 
 def entries(plan: Plan, data: Path) -> list[Entry]:
-    """Every certificate that the listeners use, and the last one that each peer showed.
+    """Every certificate that listeners and replies use, and the last one that each peer showed.
 
     Args:
-        plan: the listeners; MLLP and HTTP.
+        plan: the listeners, MLLP and HTTP, and the receivers of replies.
         data: the folder ADAPTER_DATA.
     """
     found: list[Entry] = []
@@ -47,6 +48,9 @@ def entries(plan: Plan, data: Path) -> list[Entry]:
         if listener.tls:
             for role, file in _files(listener.tls):
                 found += _read(listener.channel.name, role, file)
+    for site, receiver in plan.replies.items():
+        for role, file in _receiver_files(receiver):
+            found += _read(f"replies of {site}", role, file)
     for file in sorted((data / _PEERS).glob("*.pem")):
         found += _read(unquote(file.stem), PEER, file)
     return found
@@ -109,6 +113,13 @@ def _files(tls: Tls) -> Iterator[tuple[str, Path]]:
         yield AUTHORITY, tls.clients
     if tls.revoked:
         yield REVOKED, tls.revoked
+
+
+def _receiver_files(receiver: Receiver) -> Iterator[tuple[str, Path]]:
+    if receiver.tls and receiver.tls.certificate:
+        yield OWN, receiver.tls.certificate
+    if receiver.tls and receiver.tls.ca:
+        yield RECEIVER, receiver.tls.ca
 
 
 def _read(channel: str, role: str, file: Path) -> list[Entry]:

@@ -6,15 +6,16 @@ connection open after it. What the hospital answers all the same is believed.
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Mapping, Sequence
 
 from adapter import log
-from adapter.errors import StorageUnavailable
-from adapter.settings import Address
+from adapter.errors import ConfigurationError, StorageUnavailable
+from adapter.listeners import Receiver
 from adapter.store import replies
 from adapter.store.database import Connection, Database, now_micros
 from adapter.store.incidents import Incidents
-from adapter.wire.sender import NO_ANSWER, Delivery, send_mllp
+from adapter.wire.sender import NO_ANSWER, Delivery, client_context, send_mllp
 
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 600.0
 GIVEN_UP_SECONDS = 24 * 3600
@@ -26,18 +27,27 @@ _WINDOW = 32
 
 
 class Deliveries:
-    """Sends what is due, to the addresses of the installation."""
+    """Sends what is due, to the receivers of the installation."""
 
     def __init__(
         self,
         database: Database,
-        addresses: Mapping[str, Address],
+        receivers: Mapping[str, Receiver],
         incidents: Incidents,
         *,
         linger: float = LINGER_SECONDS,
     ) -> None:
-        """Send replies of a site to its address."""
-        self._database, self._addresses, self._incidents, self._linger = database, addresses, incidents, linger
+        """Send replies of a site to its receiver.
+
+        Raises:
+            ConfigurationError: a certificate cannot be used.
+        """
+        self._database, self._receivers, self._incidents, self._linger = database, receivers, incidents, linger
+        for site, receiver in receivers.items():
+            try:
+                _tls(receiver)
+            except OSError as error:
+                raise ConfigurationError(f"replies of {site}: its certificates cannot be used: {error}") from error
 
     async def run(self) -> None:
         """Send until cancelled; a storage that fails is asked again later."""
@@ -57,8 +67,8 @@ class Deliveries:
         await asyncio.gather(*[self._send(site) for site in await asyncio.to_thread(self._sites)])
 
     async def _send(self, site: str) -> None:
-        address = self._addresses.get(site)
-        if address is None:
+        receiver = self._receivers.get(site)
+        if receiver is None:
             if await asyncio.to_thread(self._unaddressed, site):
                 self._incidents.note("reply_without_address", site=site)
             return
@@ -68,8 +78,10 @@ class Deliveries:
         sent: list[Delivery] = []
         failure = "connection closed"
         payloads = [one.payload for one in due]
-        line = send_mllp(payloads, address.host, address.port, window=_WINDOW, seconds=self._linger)
+        host, port = receiver.address.host, receiver.address.port
         try:
+            # Read anew each time: certificates are renewed under the same names.
+            line = send_mllp(payloads, host, port, window=_WINDOW, seconds=self._linger, tls=_tls(receiver))
             async for delivery in line:
                 if not _arrived(delivery):
                     break
@@ -112,6 +124,12 @@ class Deliveries:
     def _give_up(self, site: str, reply: replies.Waiting, failure: str) -> None:
         log.event("reply_failed", level=logging.ERROR, message_id=reply.message_id, site=site, reason=failure)
         self._incidents.note("reply_undeliverable", site=site, detail=failure)
+
+
+def _tls(receiver: Receiver) -> ssl.SSLContext | None:
+    """What to connect with; OSError when a file cannot be used."""
+    tls = receiver.tls
+    return client_context(tls.certificate, tls.key, tls.ca) if tls else None
 
 
 def _arrived(delivery: Delivery) -> bool:

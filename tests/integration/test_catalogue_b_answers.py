@@ -1,18 +1,25 @@
 """Group B of the fault catalogue, answers that wait for the worker: ack point, application acknowledgements."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
 
+from adapter import listeners
+from adapter.errors import ConfigurationError
 from adapter.intake.late import hold_once
+from adapter.listeners import ReceiverTls
 from adapter.replies.delivery import Deliveries
 from adapter.settings import Address
 from adapter.wire.mllp import Decoder, Frame, encode
 from tests.integration.agreed_stand import Hospital, hospital
+from tests.integration.certificate_stand import certificates
 from tests.integration.intake_stand import OBR, OBX, PID, header, message, result, run, segments
 
 ORIGINAL = {"msh_15": "", "msh_16": ""}
@@ -213,8 +220,8 @@ class Receiver:
 
 
 @asynccontextmanager
-async def listening(receiver: Receiver) -> AsyncGenerator[Address]:
-    server = await asyncio.start_server(receiver.talk, "127.0.0.1", 0)
+async def listening(receiver: Receiver, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Address]:
+    server = await asyncio.start_server(receiver.talk, "127.0.0.1", 0, ssl=tls)
     host, port = server.sockets[0].getsockname()[:2]
     try:
         yield Address(host, port)
@@ -228,7 +235,9 @@ def deliver(it: Hospital, receiver: Receiver, after: Callable[[Deliveries], Awai
 
     async def scene() -> None:
         async with listening(receiver) as address:
-            deliveries = Deliveries(it.database, {"FAHZU": address}, it.intake.incidents, linger=0.5)
+            deliveries = Deliveries(
+                it.database, {"FAHZU": listeners.Receiver(address)}, it.intake.incidents, linger=0.5
+            )
             await deliveries.turn()
             if after:
                 await after(deliveries)
@@ -250,6 +259,44 @@ def test_b27_replies_are_delivered_once_in_order_over_one_connection(database_ur
         assert [segments(frame)["MSA"][2] for frame in receiver.frames] == [str(number) for number in range(40)]
         assert {row["state"] for row in replies(it)} == {"delivered"}
         assert receiver.connections <= 2
+
+
+def test_b27_replies_go_over_tls_to_the_hospital_that_its_authority_vouches_for(database_url: str, tmp_path: Path):
+    trusted = certificates(tmp_path)
+    ours = trusted.issue("hub.example")
+    certificate = trusted.file("hub.pem", ours.private_key_and_cert_chain_pem.bytes())
+    known = ReceiverTls(trusted.file("ca.pem", trusted.authority.cert_pem.bytes()), certificate, certificate)
+    strange = ReceiverTls(trusted.file("strange.pem", trustme.CA().cert_pem.bytes()), certificate, certificate)
+    receiver = Receiver()
+    key, server = trusted.tls(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(key.certificate, key.key)
+    server.load_verify_locations(key.clients)
+    server.verify_mode = ssl.CERT_REQUIRED
+
+    with hospital(database_url) as it:
+        ended(it, 1)
+
+        async def scene() -> None:
+            async with listening(receiver, server) as address:
+                for tls in (strange, known):
+                    to = {"FAHZU": listeners.Receiver(address, tls)}
+                    await Deliveries(it.database, to, it.intake.incidents, linger=0.5).turn()
+                    seen.append(replies(it)[0])
+                    due_now(it)
+
+        seen: list[dict[str, Any]] = []
+        run(scene)
+        assert [(row["state"], row["failure"]) for row in seen] == [
+            ("waiting", "no connection: SSLCertVerificationError"),
+            ("delivered", ""),
+        ]
+        assert len(receiver.frames) == 1
+
+
+def test_replies_whose_certificate_cannot_be_read_are_told_at_the_start(database_url: str, tmp_path: Path):
+    to = listeners.Receiver(Address("127.0.0.1", 1), ReceiverTls(tmp_path / "none.pem"))
+    with hospital(database_url) as it, pytest.raises(ConfigurationError, match="replies of FAHZU"):
+        Deliveries(it.database, {"FAHZU": to}, it.intake.incidents)
 
 
 def due_now(it: Hospital) -> None:
@@ -293,7 +340,7 @@ def test_f36_hospital_that_is_down_for_a_day_leaves_a_dead_letter_and_an_inciden
         async def scene() -> None:
             async with listening(Receiver()) as address:
                 pass
-            await Deliveries(it.database, {"FAHZU": address}, it.intake.incidents).turn()
+            await Deliveries(it.database, {"FAHZU": listeners.Receiver(address)}, it.intake.incidents).turn()
 
         run(scene)
         first, second = replies(it)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from adapter.errors import MappingError
-from adapter.listeners import load_plan
+from adapter.listeners import Receiver, ReceiverTls, load_plan
 from adapter.settings import Address
 
 SITES = ["FAHZU", "LSCH"]
@@ -29,7 +29,9 @@ def test_listener_knows_its_sites_networks_and_certificates(tmp_path: Path):
     rate: 50
 folders:
   - {name: drop, path: in, sites: [LSCH]}
-replies: {FAHZU: "192.0.2.9:2580"}
+replies:
+  FAHZU: 192.0.2.9:2580
+  LSCH: {mllp: "his.lsch.example:2580", tls: {ca: lsch.pem, certificate: hub.pem, key: hub.key}}
 """
     plan = load_plan(written(tmp_path, text), sites=SITES)
     fahzu, lishui = plan.listeners
@@ -47,7 +49,13 @@ replies: {FAHZU: "192.0.2.9:2580"}
     assert fahzu.tls
     assert (fahzu.tls.certificate, fahzu.tls.clients) == (tmp_path / "server.pem", tmp_path / "ca.pem")
     assert plan.folders[0].path == tmp_path / "in"
-    assert plan.replies == {"FAHZU": Address("192.0.2.9", 2580)}
+    assert plan.replies == {
+        "FAHZU": Receiver(Address("192.0.2.9", 2580)),
+        "LSCH": Receiver(
+            Address("his.lsch.example", 2580),
+            ReceiverTls(tmp_path / "lsch.pem", tmp_path / "hub.pem", tmp_path / "hub.key"),
+        ),
+    }
 
 
 @pytest.mark.parametrize(
@@ -63,6 +71,9 @@ replies: {FAHZU: "192.0.2.9:2580"}
         ("listeners:\n  - name: a\n    mllp: h:1\n    tls: {certificate: c, key: k, subjects: [s]}\n", 4, "clients"),
         ("listeners:\n  - {name: a, mllp: 'h:1'}\n  - {name: a, mllp: 'h:2'}\n", 2, "twice"),
         ("replies:\n  NOBODY: h:1\n", 2, "NOBODY"),
+        ("replies:\n  FAHZU:\n    tls: {}\n", 3, "mllp"),
+        ("replies:\n  FAHZU:\n    mllp: h:1\n    tls: yes\n", 4, "ca"),
+        ("replies:\n  FAHZU:\n    mllp: h:1\n    tls: {certificate: c}\n", 4, "key"),
     ],
 )
 def test_mistake_is_told_with_file_and_line(tmp_path: Path, text: str, line: int, words: str):
