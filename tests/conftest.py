@@ -26,6 +26,11 @@ def postgres_server() -> Generator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> str:
     """The URL of an empty PostgreSQL database."""
+    return new_database(postgres_server)
+
+
+def new_database(postgres_server: str) -> str:
+    """The URL of an empty database on this server."""
     name = f"test_{next(_NUMBERS)}"
     with psycopg.connect(postgres_server.replace("+psycopg", "") + "/postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())

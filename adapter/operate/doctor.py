@@ -56,7 +56,11 @@ def examine(connection: Connection, patient: Patient) -> Iterator[Line]:
     yield from _lanes(connection, patient.clock())
     yield from _leases(connection)
     yield from _incidents(connection)
-    yield _backup(patient)
+    if connection.dialect.name == "sqlite":
+        yield _backup(patient)
+    else:
+        advice = f"{ADMINISTRATOR}: let PostgreSQL archive its WAL, and try a restore (docs/operating.md)"
+        yield Line("backup", "PostgreSQL's own; not looked for", WARN, advice)
 
 
 def guarded(name: str, look: Callable[[], str], *, who: str = ADMINISTRATOR) -> Line:

@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
+import pytest
+from psycopg.rows import dict_row
 
 from adapter.demo.program import Program, running
 
@@ -24,9 +27,10 @@ SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Adapter:
-    """A running `adapter serve`."""
+    """A running `adapter serve`; `url` is its database, empty for SQLite in its folder."""
 
     program: Program
+    url: str = ""
 
     def converse(self, sent: bytes) -> list[bytes]:
         """Send bytes over a new connection, half-close it, return the payloads that come back until it is closed."""
@@ -52,7 +56,11 @@ class Adapter:
         return answer.json()
 
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
-        """What the database file holds, read beside the program."""
+        """What the database holds, read beside the program."""
+        if self.url:
+            with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
+                cursor = connection.cursor(row_factory=dict_row)
+                return cursor.execute(sql.replace("?", "%s").encode(), values).fetchall()
         with closing(sqlite3.connect(f"file:{self.program.data / 'adapter.db'}?mode=ro", uri=True)) as connection:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(sql, values)]
@@ -120,16 +128,12 @@ def payloads(line: socket.socket) -> list[bytes]:
 @contextmanager
 def adapter(data: Path, **settings: str) -> Generator[Adapter]:
     """Start the program with these settings (`max_message_bytes="100000"`), stop it at the end."""
-    names = {f"ADAPTER_{name.upper()}": value for name, value in settings.items()}
-    os.environ.update(names)
-    try:
-        with asyncio.Runner() as runner:
-            program = running(data)
-            it = runner.run(program.__aenter__())
-            try:
-                yield Adapter(it)
-            finally:
-                runner.run(program.__aexit__(None, None, None))
-    finally:
-        for name in names:
-            del os.environ[name]
+    with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
+        for name, value in ({"database_url": ""} | settings).items():
+            patch.setenv(f"ADAPTER_{name.upper()}", value)
+        program = running(data)
+        it = runner.run(program.__aenter__())
+        try:
+            yield Adapter(it, settings.get("database_url", ""))
+        finally:
+            runner.run(program.__aexit__(None, None, None))

@@ -1,17 +1,18 @@
-"""The operator's commands and interface beside the real program, on SQLite."""
+"""The operator's commands and interface beside the real program, on SQLite and on PostgreSQL."""
 
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from tests.conftest import new_database
 from tests.e2e.stand import SECONDS, Adapter, adapter
 from tests.integration.intake_stand import OBR, OBX, PID, header, message, result
 
@@ -31,14 +32,14 @@ def unmapped(number: str) -> bytes:
     return message(header(msh_10=number, msh_9="ADT^A11^ADT_A09"), "EVN||20180101080000+0800", PID, "PV1|1|I|H01")
 
 
-def run(*arguments: str, data: Path, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "adapter", *arguments, "--data", str(data)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "300"},
-        check=False,
-    )
+def ran(*arguments: str, of: Adapter) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "COLUMNS": "300", "ADAPTER_DATABASE_URL": of.url}
+    command = [sys.executable, "-m", "adapter", *arguments, "--data", str(of.program.data)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def run(*arguments: str, of: Adapter, code: int = 0) -> str:
+    done = ran(*arguments, of=of)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
@@ -66,10 +67,25 @@ def settled(it: Adapter) -> dict[str, int]:
     return {row["state"]: row["n"] for row in it.rows("SELECT state, count(*) AS n FROM message GROUP BY state")}
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
+    """Gives a program an empty database of its own."""
+    if request.param == "sqlite":
+        return dict[str, str]
+    server: str = request.getfixturevalue("postgres_server")
+    return lambda: {"database_url": new_database(server)}
+
+
+@pytest.fixture
+def settings(kind: Callable[[], dict[str, str]]) -> dict[str, str]:
+    """The database of a program of one test."""
+    return kind()
+
+
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Generator[Adapter]:
+def program(tmp_path_factory: pytest.TempPathFactory, kind: Callable[[], dict[str, str]]) -> Generator[Adapter]:
     """A program that has one message of every kind."""
-    with adapter(tmp_path_factory.mktemp("operator"), operator_token=TOKEN) as it:
+    with adapter(tmp_path_factory.mktemp("operator"), operator_token=TOKEN, **kind()) as it:
         refused = message(header(msh_10="R1", msh_9="BAR^P01"), PID)
         bad_bytes = message(header(msh_10="R2"), PID, OBR, OBX) + b"NTE|1||\xd5\xc5\xff\r"
         other = PID.replace("00A90001", "00A90002")
@@ -101,7 +117,7 @@ def number_of(it: Adapter, control_id: str) -> int:
     ],
 )
 def test_h5_filters_of_the_list_find_what_they_say(program: Adapter, filters: tuple[str, ...], expected: list[str]):
-    found = objects(run("messages", "--json", *filters, data=program.program.data))
+    found = objects(run("messages", "--json", *filters, of=program))
     assert [one["control_id"] for one in found] == expected
     names = {name.removeprefix("--").replace("-", "_"): value for name, value in zip(*[iter(filters)] * 2, strict=True)}
     with client(program) as asking:
@@ -124,7 +140,7 @@ def test_pages_go_on_where_the_page_before_ended(program: Adapter):
 
 
 def test_one_message_tells_its_fields_answer_resends_and_resources(program: Adapter):
-    printed = run("message", str(number_of(program, "M1")), "--ledger", data=program.program.data)
+    printed = run("message", str(number_of(program, "M1")), "--ledger", of=program)
     assert "PID-5.1" in printed
     assert "试" in printed
     assert "Patient name" in printed
@@ -133,7 +149,7 @@ def test_one_message_tells_its_fields_answer_resends_and_resources(program: Adap
     assert "resource_type=Observation" in printed
     assert "resent" in printed
     assert "element=" in printed
-    (said,) = objects(run("message", str(number_of(program, "M1")), "--json", data=program.program.data))
+    (said,) = objects(run("message", str(number_of(program, "M1")), "--json", of=program))
     assert {one["resource_type"] for one in said["resources"]} >= {"Patient", "Observation", "DiagnosticReport"}
     assert len(said["resent"]) == 1
     with client(program) as asking:
@@ -148,7 +164,7 @@ def test_one_message_tells_its_fields_answer_resends_and_resources(program: Adap
 
 def test_c1_hex_marks_the_byte_that_is_no_text_and_shows_how_it_would_read(program: Adapter):
     raw = program.rows("SELECT raw FROM message WHERE control_id = 'R2'")[0]["raw"]
-    printed = run("message", str(number_of(program, "R2")), "--hex", data=program.program.data)
+    printed = run("message", str(number_of(program, "R2")), "--hex", of=program)
     at = raw.index(b"\xd5")
     assert f"^^ byte {at}" in printed
     assert "cannot be read" in printed
@@ -212,68 +228,69 @@ def test_metrics_tell_what_happened_and_name_nobody(program: Adapter):
 
 
 def test_doctor_names_the_stuck_lane_and_who_mends_it(program: Adapter):
-    lines = json.loads(run("doctor", "--json", data=program.program.data))
+    # The server of the tests has fsync off, and the doctor says so.
+    durable, code = ("fsync", 1) if program.url else ("journal_mode", 0)
+    lines = json.loads(run("doctor", "--json", of=program, code=code))
     by_name = {one["name"]: one for one in lines}
-    assert by_name["integrity"]["level"] == "fine"
-    assert by_name["journal_mode"]["level"] == "fine"
+    assert by_name[durable]["level"] == ("fail" if program.url else "fine")
+    assert ("integrity" in by_name) == (not program.url)
     stuck = next(one for one in lines if one["name"].startswith("stuck FAHZU|"))
     assert stuck["value"].startswith(f"1 wait behind message {number_of(program, 'H1')}")
     assert [one["name"] for one in lines if one["level"] != "fine" and not one["advice"]] == []
 
 
-def test_h1_h3_requeue_shows_a_plan_then_does_it_once(tmp_path: Path):
-    with adapter(tmp_path / "data") as it:
-        data = it.program.data
+def test_h1_h3_requeue_shows_a_plan_then_does_it_once(tmp_path: Path, settings: dict[str, str]):
+    with adapter(tmp_path / "data", **settings) as it:
         send(it, [unmapped(f"U{number}") for number in range(20)])
         assert settled(it) == {"unmapped": 20}
-        (planned,) = objects(run("requeue", "--state", "unmapped", "--json", data=data))
+        (planned,) = objects(run("requeue", "--state", "unmapped", "--json", of=it))
         assert (planned["messages"], planned["patients"], planned["done"]) == (20, 1, 0)
         assert it.rows("SELECT count(*) AS n FROM action")[0]["n"] == 0
         asked = ("requeue", "--type", "ADT^A11", "--yes", "--reason", "a map was added", "--actor", "analyst", "--json")
-        (done,) = objects(run(*asked, data=data))
+        (done,) = objects(run(*asked, of=it))
         assert done["done"] == 20
         assert settled(it) == {"unmapped": 20}
         actions = it.rows("SELECT DISTINCT actor, kind, detail FROM action")
         assert actions == [{"actor": "analyst", "kind": "requeue", "detail": "a map was added"}]
         assert it.rows("SELECT count(*) AS n FROM action")[0]["n"] == 20
-        assert "a map was added" in run("message", "1", data=data)
-        assert "--reason" in run_failing("requeue", "--state", "unmapped", "--yes", data=data)
+        assert "a map was added" in run("message", "1", of=it)
+        assert "--reason" in run_failing("requeue", "--state", "unmapped", "--yes", of=it)
 
 
-def run_failing(*arguments: str, data: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "adapter", *arguments, "--data", str(data)], capture_output=True, text=True, check=False
-    )
+def run_failing(*arguments: str, of: Adapter) -> str:
+    done = ran(*arguments, of=of)
     assert done.returncode == 2
     return done.stderr
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["beside the program", "without a program"])
-def test_f24_release_lets_the_lane_go_on_and_a_second_run_finds_nothing(tmp_path: Path, *, running: bool):
+def test_f24_release_lets_the_lane_go_on_and_a_second_run_finds_nothing(
+    tmp_path: Path, settings: dict[str, str], *, running: bool
+):
     data = tmp_path / "data"
-    with adapter(data) as it:
+    with adapter(data, **settings) as it:
         send(it, [suspect("H1"), result(msh_10="M1"), result(msh_10="M2")])
         assert settled(it) == {"held": 1, "received": 2}
         asked = ("release", "--state", "held", "--yes", "--reason", "agreed with the ward", "--json")
         if running:
-            assert objects(run(*asked, data=data))[0]["done"] == 1
-            assert objects(run(*asked, data=data))[0]["done"] == 0
+            assert objects(run(*asked, of=it))[0]["done"] == 1
+            assert objects(run(*asked, of=it))[0]["done"] == 0
             assert settled(it) == {"ignored": 1, "mapped": 2}
     if not running:
-        assert objects(run(*asked, data=data))[0]["done"] == 1
-        assert objects(run(*asked, data=data))[0]["done"] == 0
-        with adapter(data) as it:
+        assert objects(run(*asked, of=it))[0]["done"] == 1
+        assert objects(run(*asked, of=it))[0]["done"] == 0
+        with adapter(data, **settings) as it:
             assert settled(it) == {"ignored": 1, "mapped": 2}
-    assert "H2F-3003" in run("messages", "--state", "ignored", data=data)
+    assert "H2F-3003" in run("messages", "--state", "ignored", of=it)
 
 
-def test_incidents_are_listed_and_the_exit_code_says_whether_one_is_open(tmp_path: Path):
-    with adapter(tmp_path / "data") as it:
-        assert "no incident" in run("incidents", data=it.program.data)
+def test_incidents_are_listed_and_the_exit_code_says_whether_one_is_open(tmp_path: Path, settings: dict[str, str]):
+    with adapter(tmp_path / "data", **settings) as it:
+        assert "no incident" in run("incidents", of=it)
         send(it, [result(msh_10="X1", msh_3="NOBODY", msh_4="NOWHERE")])
         due = time.monotonic() + SECONDS
         while not it.rows("SELECT 1 FROM incident") and time.monotonic() < due:
             time.sleep(0.1)
-        (one,) = objects(run("incidents", "--json", data=it.program.data, code=1))
+        (one,) = objects(run("incidents", "--json", of=it, code=1))
         assert (one["kind"], one["ended_at"], one["count"]) == ("unknown_sender", None, 1)
         assert one["mender"]
