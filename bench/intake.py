@@ -1,214 +1,194 @@
-"""Messages acknowledged and queryable per second over real MLLP on SQLite, against a bare insert loop.
+"""Durable acknowledgements per second for 1, 16, 64 and 256 clients, and how soon they come.
 
-    python bench/intake.py [--messages N] [--rounds R] [--connections C] [--window W]
+    python bench/intake.py [--seconds S] [--clients 1,16,64,256] [--latency S] [--crowd S]
 
-The adapter: `adapter serve` as a process of its own, real-sized results (ORU^R01 with 20 OBX) over several MLLP
-connections, until every message is acknowledged and converted, so that it is found over FHIR.
+Rates: `adapter serve` without a worker, then with one that converts meanwhile; each client is a real MLLP connection
+with one message in flight (`load.py`, a process of its own). The bare limit of the same run: as many clients without
+network, parsing or answer, each of which waits for its commit; a thread commits what waits, the very rows that the
+adapter left, with its schema and pragmas, by plain sqlite3.
 
-The baseline: the rows that this very run has left in the database, read beforehand, are inserted into an empty file of
-the same schema and pragmas (WAL, synchronous=FULL) by plain sqlite3: for each message its row and a commit, then its
-resources with their index rows and a commit. It parses, maps, compares and answers nothing. A second baseline commits
-once for 50 messages.
+Latency: 200 messages a second at equal intervals while the worker converts and the API is read. Crowd: the same at 50 a
+second, without and with 1,000 idle and 200 slow connections.
 """
 
 import argparse
 import asyncio
 import os
-import platform
 import sqlite3
-import statistics
+import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import httpx
-from convert import OBX, message
+import load
 
 from adapter.demo.program import Program, running
-from adapter.wire.sender import send_mllp
 
 PRAGMAS = ("journal_mode = WAL", "synchronous = FULL", "cache_size = -65536", "wal_autocheckpoint = 4000")
-PATIENTS = 50  # of the generator
-TOGETHER = 50  # messages in one commit of the second baseline
-WARM_UP = 200
+AT_ONCE = 64  # rows in one statement, as in adapter/store/inbox.py
+Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True)
-class Run:
-    """Seconds of one round: until all was acknowledged, until all was converted, and of both baselines."""
-
-    acknowledged: float
-    converted: float
-    bare: float
-    together: float
-
-
-@dataclass
-class Content:
-    """What one message left in the database: its row, and the rows of each table that follow from it."""
-
-    message: tuple[Any, ...] = ()
-    rows: dict[str, list[tuple[Any, ...]]] = field(default_factory=lambda: defaultdict(list))
+@asynccontextmanager
+async def program(folder: Path, **settings: int) -> AsyncGenerator[Program]:
+    """The adapter with these settings."""
+    os.environ.update({f"ADAPTER_{name.upper()}": str(value) for name, value in settings.items()})
+    try:
+        async with running(folder) as it:
+            await asyncio.sleep(1)  # structures are compiled beside the service
+            yield it
+    finally:
+        for name in settings:
+            del os.environ[f"ADAPTER_{name.upper()}"]
 
 
-async def serve_and_send(folder: Path, options: argparse.Namespace) -> tuple[float, float]:
-    """Seconds until N messages are acknowledged, and until they are converted, by the real program."""
-    messages = [message(number) for number in range(options.messages + WARM_UP)]
-    async with running(folder) as program:
-        await _send(program, messages[:WARM_UP], options)
-        await _converted(program, WARM_UP)
-        begun = time.perf_counter()
-        await _send(program, messages[WARM_UP:], options)
-        acknowledged = time.perf_counter() - begun
-        await _converted(program, len(messages))
-        return acknowledged, time.perf_counter() - begun
+async def loaded(it: Program, **options: float) -> dict[str, Any]:
+    """Put load on and return its outcome."""
+    return await asyncio.to_thread(load.outcome, load.start(it.mllp[1], **options))
 
 
-async def _send(program: Program, messages: Sequence[bytes], options: argparse.Namespace) -> None:
-    """Send over several connections; all messages of a patient go over one, in their order."""
-    count = options.connections
-    parts = [[one for number, one in enumerate(messages) if number % PATIENTS % count == part] for part in range(count)]
-
-    async def over_one_connection(part: Sequence[bytes]) -> None:
-        async for delivery in send_mllp(part, *program.mllp, window=options.window):
-            if not delivery.accepted:
-                raise SystemExit(f"a message was not accepted: {delivery.code} {delivery.failure}")
-
-    await asyncio.gather(*map(over_one_connection, parts))
+async def rate(folder: Path, clients: int, seconds: float, *, workers: int) -> dict[str, Any]:
+    """What the adapter acknowledges."""
+    async with program(folder, worker_processes=workers, max_connections=clients + 8) as it:
+        await loaded(it, clients=clients, seconds=1)
+        return await loaded(it, clients=clients, seconds=seconds, first=1_000_000)
 
 
-async def _converted(program: Program, count: int) -> None:
-    """Return when nothing waits any more.
-
-    Raises:
-        SystemExit: a message ended otherwise than mapped: there is nothing to compare.
-    """
-    async with httpx.AsyncClient(base_url=program.base) as client:
-        while True:
-            found: list[dict[str, Any]] = (await client.get("/status")).json()["messages"]
-            states = {one["state"]: one["count"] for one in found}
-            if not states.get("received"):
-                break
-            await asyncio.sleep(0.1)
-    if states != {"mapped": count}:
-        raise SystemExit(f"{count} messages should be mapped, but {states}")
-
-
-def contents(file: Path) -> tuple[list[str], list[Content]]:
-    """The schema, and what each message left, in the order of the messages."""
+def left(file: Path) -> tuple[list[str], list[str], list[Row]]:
+    """Schema, columns and rows of the inbox as the adapter left it."""
     with closing(sqlite3.connect(file)) as connection:
-        found = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY type DESC")
-        schema = [(kind, name, sql) for kind, name, sql in found if not name.startswith("sqlite_")]
-        of_message: dict[int, Content] = defaultdict(Content)
-        for number, *row in connection.execute("SELECT id, * FROM message ORDER BY id"):
-            of_message[number].message = tuple(row)
-        for name in (name for kind, name, _ in schema if kind == "table" and name != "message"):
-            for owner, row in _owned(connection, name):
-                of_message[owner if owner in of_message else min(of_message)].rows[name].append(row)
-        return [sql for _, _, sql in schema], [of_message[number] for number in sorted(of_message)]
+        found = connection.execute("SELECT sql FROM sqlite_master WHERE tbl_name = 'message' AND sql IS NOT NULL")
+        schema = [sql for (sql,) in found]
+        names = [row[1] for row in connection.execute("PRAGMA table_info(message)") if row[1] != "id"]
+        return schema, names, connection.execute(f"SELECT {','.join(names)} FROM message ORDER BY id").fetchall()
 
 
-def _owned(connection: sqlite3.Connection, table: str) -> Iterable[tuple[int, tuple[Any, ...]]]:
-    """The rows of a table, each with the message that it follows from; 0 where it cannot be told."""
-    names = _columns(connection, table)
-    if "message_id" in names:
-        sql = f"SELECT message_id, t.* FROM {table} AS t ORDER BY message_id"
-    elif join := _join(names, _columns(connection, "resource")):
-        sql = f"SELECT r.message_id, t.* FROM {table} AS t JOIN resource AS r ON {join} ORDER BY r.message_id"
-    else:
-        sql = f"SELECT 0, t.* FROM {table} AS t"
-    return ((row[0], row[1:]) for row in connection.execute(sql))
-
-
-def _join(names: dict[str, int], resource: dict[str, int]) -> str:
-    """How a table refers to `resource`: by type and id, or by its integer key."""
-    if {"resource_type", "resource_id"} <= names.keys():
-        return "r.resource_type = t.resource_type AND r.id = t.resource_id"
-    keys = [name for name, position in resource.items() if position]
-    for name in names:
-        if len(keys) == 1 and name in {keys[0], "resource", "resource_key", f"resource_{keys[0]}"}:
-            return f"r.{keys[0]} = t.{name}"
-    return ""
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> dict[str, int]:
-    """The columns, each with its place in the primary key, 0 outside of it."""
-    return {row[1]: row[5] for row in connection.execute(f"PRAGMA table_info({table})")}
-
-
-def insert(file: Path, schema: Sequence[str], left: Sequence[Content], *, together: int) -> float:
-    """Seconds to insert everything: two commits for each message, or one for `together` of them."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+def bare(file: Path, schema: Sequence[str], names: Sequence[str], rows: Sequence[Row], clients: int) -> float:
+    """Commits per second of so many clients that only wait for theirs."""
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as connection:
         for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
         for sql in schema:
             connection.execute(sql)
-        statements = {
-            name: f"INSERT INTO {name} VALUES ({','.join('?' * len(rows[0]))})"
-            for name, rows in {"message": [left[0].message], **_first_rows(left)}.items()
-        }
         begun = time.perf_counter()
-        for start in range(0, len(left), together):
-            connection.execute("BEGIN IMMEDIATE")
-            for one in left[start : start + together]:
-                connection.execute(statements["message"], one.message)
-                if together == 1:
-                    connection.execute("COMMIT")
-                    connection.execute("BEGIN IMMEDIATE")
-                for name, rows in one.rows.items():
-                    connection.executemany(statements[name], rows)
-            connection.execute("COMMIT")
-        return time.perf_counter() - begun
+        asyncio.run(_clients(connection, names, rows, clients))
+        return len(rows) / (time.perf_counter() - begun)
 
 
-def _first_rows(left: Sequence[Content]) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: rows[:1] for one in reversed(left) for name, rows in one.rows.items()}
+async def _clients(connection: sqlite3.Connection, names: Sequence[str], rows: Sequence[Row], clients: int) -> None:
+    loop, thread = asyncio.get_running_loop(), ThreadPoolExecutor(1)
+    coming, waiting = iter(rows), list[tuple[Row, "asyncio.Future[None]"]]()
+
+    async def client() -> None:
+        for row in coming:
+            committed: asyncio.Future[None] = loop.create_future()
+            waiting.append((row, committed))
+            await committed
+
+    def commit(batch: Sequence[Row]) -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        for start in range(0, len(batch), AT_ONCE):
+            some = batch[start : start + AT_ONCE]
+            values = ",".join([f"({','.join('?' * len(names))})"] * len(some))
+            sql = f"""INSERT INTO message ({",".join(names)}) VALUES {values}
+                ON CONFLICT DO NOTHING RETURNING id, site, control_id, sha256"""
+            connection.execute(sql, [value for row in some for value in row]).fetchall()
+        connection.execute("COMMIT")
+
+    tasks = [loop.create_task(client()) for _ in range(clients)]
+    await asyncio.sleep(0)
+    while waiting:
+        batch = waiting.copy()
+        waiting.clear()
+        await loop.run_in_executor(thread, commit, [row for row, _ in batch])
+        for _, committed in batch:
+            committed.set_result(None)
+        await asyncio.sleep(0)
+    await asyncio.gather(*tasks)
+    thread.shutdown()
 
 
-def measure(options: argparse.Namespace) -> tuple[Run, str]:
-    """One round, and what was stored in it."""
+def rates(options: argparse.Namespace) -> None:
+    """Measure and print the first part."""
+    print(
+        f"{'clients':>8}{'ACKs/s':>10}{'bare':>10}{'ratio':>8}{'p50 ms':>9}{'p99 ms':>9}"
+        "   with the worker: ACKs/s, p99 ms"
+    )
+    for clients in map(int, options.clients.split(",")):
+        with tempfile.TemporaryDirectory(prefix="adapter-bench-") as name:
+            folder = Path(name)
+            alone = asyncio.run(rate(folder / "a", clients, options.seconds, workers=0))
+            limit = bare(folder / "bare.db", *left(folder / "a" / "adapter.db"), clients)
+            busy = asyncio.run(rate(folder / "b", clients, options.seconds, workers=1))
+        print(
+            f"{clients:8}{alone['rate']:10.0f}{limit:10.0f}{alone['rate'] / limit:8.0%}{alone['p50']:9.1f}"
+            f"{alone['p99']:9.1f}   {busy['rate']:.0f}, {busy['p99']:.1f}",
+            flush=True,
+        )
+
+
+async def latency(seconds: float) -> None:
+    """Measure and print the second part."""
     with tempfile.TemporaryDirectory(prefix="adapter-bench-") as name:
-        folder = Path(name)
-        acknowledged, converted = asyncio.run(serve_and_send(folder, options))
-        schema, left = contents(folder / "adapter.db")
-        kept = left[WARM_UP:]
-        bare = insert(folder / "bare.db", schema, kept, together=1)
-        together = insert(folder / "together.db", schema, kept, together=TOGETHER)
-    rows = sum(1 + sum(map(len, one.rows.values())) for one in kept)
-    size = sum(len(message(number)) for number in range(WARM_UP, WARM_UP + len(kept))) // len(kept)
-    return Run(acknowledged, converted, bare, together), f"{size} bytes and {rows / len(kept):.0f} rows a message"
+        async with program(Path(name), worker_processes=1) as it:
+            reading = asyncio.create_task(_read(it))
+            await loaded(it, clients=16, rate=50, seconds=2)
+            show("200/s, worker, API", await loaded(it, clients=16, rate=200, seconds=seconds, first=1_000_000))
+            reading.cancel()
 
 
-def show(what: str, values: Sequence[float], unit: str) -> None:
-    """Median, least and greatest."""
-    print(f"{what:52}{statistics.median(values):9.1f} {unit}   ({min(values):.1f} to {max(values):.1f})")
+async def _read(it: Program) -> None:
+    async with httpx.AsyncClient(base_url=it.base, timeout=30) as client:
+        while True:
+            await client.get("/fhir/Observation", params={"_count": "20"})
+            await asyncio.sleep(0.1)
+
+
+async def crowd(seconds: float) -> None:
+    """Measure and print the third part."""
+    with tempfile.TemporaryDirectory(prefix="adapter-bench-") as name:
+        async with program(Path(name), worker_processes=1, max_connections=2000, stall_seconds=3600) as it:
+            await loaded(it, clients=4, rate=50, seconds=2)
+            show("50/s alone", await loaded(it, clients=4, rate=50, seconds=seconds, first=1_000_000))
+            others = load.start(it.mllp[1], idle=1000, slow=200, seconds=seconds + 10)
+            await asyncio.sleep(5)
+            show("with 1,000 idle, 200 slow", await loaded(it, clients=4, rate=50, seconds=seconds, first=2_000_000))
+            others.kill()
+            others.wait()
+
+
+def show(what: str, found: dict[str, Any]) -> None:
+    """One line of latencies."""
+    print(
+        f"{what:28}{found['acks']:7} ACKs   p50 {found['p50']:.1f} ms   p99 {found['p99']:.1f} ms"
+        f"   max {found['max']:.1f} ms   refused {found['refused']}   unanswered {found['unanswered']}",
+        flush=True,
+    )
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=1500, help="in each round")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--connections", type=int, default=4)
-    parser.add_argument("--window", type=int, default=16, help="unanswered messages on one connection")
+    parser.add_argument("--seconds", type=float, default=5.0, help="of each rate")
+    parser.add_argument("--clients", default="1,16,64,256")
+    parser.add_argument("--latency", type=float, default=60.0, help="seconds; 0 leaves it out")
+    parser.add_argument("--crowd", type=float, default=30.0, help="seconds; 0 leaves it out")
     options = parser.parse_args()
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    print(f"SQLite {sqlite3.sqlite_version}, load average {os.getloadavg()[0]:.2f} before")
-    measured = [measure(options) for _ in range(options.rounds)]
-    runs = [run for run, _ in measured]
-    number = options.messages
-    print(f"{options.rounds} rounds of {number} ORU^R01 with {OBX} OBX, {measured[-1][1]}")
-    show("adapter: acknowledged", [number / run.acknowledged for run in runs], "messages/s")
-    show("adapter: acknowledged and queryable", [number / run.converted for run in runs], "messages/s")
-    show("bare sqlite3: two commits for each message", [number / run.bare for run in runs], "messages/s")
-    show(f"bare sqlite3: one commit for {TOGETHER} messages", [number / run.together for run in runs], "messages/s")
-    show("adapter / bare loop", [100 * run.bare / run.converted for run in runs], "%")
-    show(f"adapter / bare loop of {TOGETHER}", [100 * run.together / run.converted for run in runs], "%")
+    print(
+        f"{len(load.frame(1))} bytes a frame, load average {os.getloadavg()[0]:.2f} before, "
+        f"Python {sys.version.split()[0]}"
+    )
+    if options.seconds:
+        rates(options)
+    if options.latency:
+        asyncio.run(latency(options.latency))
+    if options.crowd:
+        asyncio.run(crowd(options.crowd))
     print(f"load average {os.getloadavg()[0]:.2f} after")
 
 

@@ -26,15 +26,20 @@ OBX = 8  # results in a message of about 1.5 kB
 
 
 def frame(number: int) -> bytes:
-    """One framed ORU^R01 with a control id of its own."""
-    return _TEMPLATE % number
+    """One framed ORU^R01 with a control id, an order and a specimen of its own."""
+    return _TEMPLATE % ((number,) * 4)
 
 
 def _template() -> bytes:
     lines = message(1).split(b"\r")
     lines = [line for line in lines if not line.startswith(b"OBX|") or int(line.split(b"|")[1]) <= OBX]
     text = b"\r".join(lines).replace(b"%", b"%%")
-    return b"\x0b" + text.replace(b"LIS%011d" % 1, b"LIS%011d", 1) + b"\x1c\r"
+    text = (
+        text.replace(b"LIS%011d" % 1, b"LIS%011d", 1)
+        .replace(b"L%09d^" % 1, b"L%09d^")
+        .replace(b"L%09d&" % 1, b"L%09d&")
+    )
+    return b"\x0b" + text + b"\x1c\r"
 
 
 _TEMPLATE = _template()
