@@ -128,8 +128,8 @@ def _places(stream: bytes, chance: random.Random) -> Sequence[int]:
 
 
 @contextmanager
-def limited(seconds: float) -> Generator[None]:
-    """Raise `Hang` where processor time runs out, in the middle of what runs."""
+def limited(seconds: float = 20.0) -> Generator[None]:
+    """Raise `Hang` where processor time runs out, in the middle of what runs; by default what is surely a hang."""
 
     def expire(_number: int, _frame: FrameType | None) -> None:
         raise Hang(f"more than {seconds:.0f} s")

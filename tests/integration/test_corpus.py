@@ -22,7 +22,7 @@ from adapter.store.database import open_database
 from tests.integration.intake_stand import SHARED, Stand, intake_on, run
 
 CORPUS = SHARED / "corpus" / "messages"
-SLOWEST = 2.0
+SLOWEST = 20.0
 SITE = "ANYONE"
 NOW = datetime(2018, 1, 1, 9, 0, tzinfo=UTC)
 

@@ -1,6 +1,5 @@
 """Values of observations: what a laboratory sends, and what a reader of FHIR finds."""
 
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -10,7 +9,7 @@ from adapter.hl7v2.message import Segment
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import Doubt
 from adapter.mapper.datatypes.quantity import VALUE_AS_SENT
-from tests.unit.datatypes_reading import ER7, OBX_VALUE, UCUM, several, site, split_field, value
+from tests.unit.datatypes_reading import ER7, UCUM, several, site, split_field, value
 
 WBC = "6690-2^Leukocytes [#/volume] in Blood by Automated count^LN^WBC^白细胞计数^99ZJULIS"
 UNIT_FAHZU = "10*9/L^10\\S\\9/L^UCUM"
@@ -202,13 +201,3 @@ def test_the_normalised_dose_is_found_among_other_observations() -> None:
     convert = CONVERTERS["OBX-doseNormalised"].bind(site("YWCH"), ("OBX",))
     assert convert(segments)["valueQuantity"] == {"value": 10, "unit": "mg/m2", "system": UCUM, "code": "mg/m2"}
     assert convert(segments[:1]) is None
-
-
-def test_a_value_costs_a_few_microseconds() -> None:
-    """The bound is ten times what an ordinary machine needs, so that only a change of kind breaks it."""
-    convert = CONVERTERS["OBX-value"].bind(site("FAHZU"), OBX_VALUE)
-    fields = [split_field(raw, ER7) for raw in ("1.33", "NM", UNIT_FAHZU, WBC)]
-    started = time.perf_counter()
-    for _ in range(5_000):
-        convert(*fields)
-    assert (time.perf_counter() - started) / 5_000 < 30e-6

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from adapter.hl7v2 import grammar
 from adapter.hl7v2.batch import messages
 from adapter.hl7v2.grammar import Group
 from adapter.hl7v2.parse import parse
+from tests.fuzz.laws import limited
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
@@ -309,12 +309,10 @@ def test_only_the_version_that_is_used_is_loaded():
 @pytest.mark.parametrize("body", ["OBX", "OBR OBX", "ORC OBX NTE", "PID PID", "OBX OBR", "SPM CTI NTE PV1 OBX ORC"])
 def test_long_messages_take_linear_time(body: str):
     names = ("MSH", "PID", "OBR", *(body.split() * 20_000)[:20_000])
-    grammar.shape("ORU_R01", "2.5.1", names[:400])
-    start = time.perf_counter()
 
-    shape = grammar.shape("ORU_R01", "2.5.1", names)
+    with limited():
+        shape = grammar.shape("ORU_R01", "2.5.1", names)
 
-    assert time.perf_counter() - start < 2
     assert len(shape.problems) <= 50
 
 

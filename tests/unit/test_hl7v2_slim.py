@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import mmap
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from adapter.errors import ControlCharacter, UndecodableBytes
 from adapter.hl7v2.encoding import Habits
 from adapter.hl7v2.parse import byte_span, parse
 from adapter.hl7v2.slim import LONG, MARK, Slim, content, marked, slim, stored
+from tests.fuzz.laws import limited
 
 HEAD = b"MSH|^~\\&|LIS|HOSP|HUB|CENTRAL|20240102||ORU^R01|7|P|2.5.1||||||UNICODE UTF-8\rPID|1||1\rOBR|1||2|3\r"
 PDF = b"%PDF-1.4 " + bytes(range(256)) * 300
@@ -181,9 +181,8 @@ def test_a25_large_file_is_read_in_bounded_memory(tmp_path: Path):
 @pytest.mark.parametrize("filler", [b"A" * 60_000 + b" ", b"word ", b"A" * 66_000 + b"*", b"\\", b"A" * 40_000 + b"|"])
 def test_c24_bait_for_the_search_is_read_soon(filler: bytes):
     raw = HEAD + ed(filler * (16_000_000 // len(filler)))
-    started = time.process_time()
-    slim(raw)
-    assert time.process_time() - started < 2.0
+    with limited():
+        slim(raw)
 
 
 def test_mark_is_no_text_of_its_own():
