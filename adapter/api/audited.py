@@ -19,6 +19,9 @@ AUDITED = ("/fhir/", "/operator/")
 BUDGET_SECONDS = 3.0
 """A disk that does not answer must not keep readers waiting for ever."""
 
+OPERATED = frozenset({"messages", "incidents", "figures", "requeue", "release"})
+"""What stands in the place of a resource type in an address of the operator's interface."""
+
 _METADATA = "/fhir/metadata"  # says what is served, and nothing of anybody
 _NAMED = 410  # an answer that says: there was one of this id
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
@@ -85,14 +88,15 @@ class Audited:
         room, kind, *others = scope["path"].split("/")[1:]
         state = scope.get("state", {})
         named = others and others[0] != "_search" and (status < 400 or status == _NAMED)
+        known = self._types if room == "fhir" else OPERATED
         return Access(
             at=self._clock(),
             principal=state.get("principal", "anonymous"),
             client=peer,
             method=scope["method"],
             interaction=_interaction(others) if room == "fhir" else room,
-            type=kind if kind in self._types else "",
-            id=others[0] if named and room == "fhir" else "",
+            type=kind if kind in known else "",
+            id=others[0] if named else "",
             status=status,
             resources=state.get("resources", 0),
             request=name,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from adapter.cli import repairing as options
+from adapter.cli.running import recorded
 from adapter.cli.terminal import OUT
 from adapter.data import data_folder
 from adapter.fhir import json
@@ -40,13 +41,15 @@ def message(
 ) -> None:
     """Show one message: state, cause, text, fields with their names, answer, attempts, what belongs to it.
 
-    Shows the contents of the message. Works beside the running program.
+    Shows the contents of the message; that you do is in the access audit first. Works beside the running program.
 
     [dim]adapter message 4711 --hex[/]
     """
     explain = Explanation(load_catalog(data_folder("mappings")))
-    database = look_into(load_settings(data=data, database_url=database_url).database)
+    settings = load_settings(data=data, database_url=database_url)
+    database = look_into(settings.database)
     try:
+        recorded(settings, database, number)
         with database.read() as connection:
             found = everything(connection, number, explain=explain, wanted=Wanted(contents=True, ledger=ledger))
             if found is None:

@@ -1,6 +1,5 @@
 """`adapter requeue` and `adapter release` as they are alike: filters, the plan, the question, the progress."""
 
-import getpass
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from adapter.cli.running import repairing
+from adapter.cli.running import repairing, user
 from adapter.cli.terminal import OUT, progress, shown
 from adapter.fhir import json
 from adapter.operate.asked import asked_for
@@ -104,7 +103,7 @@ def _repair(asked: _Asked) -> None:
         raise BadParameter("--yes needs --reason: it is kept with each message")
     settings = load_settings(data=asked.data, database_url=asked.database_url)
     chosen = Chosen(asked.kind, asked_for({name: text for name, text in asked.filters.items() if text}), asked.number)
-    doing = Doing(asked.kind, asked.actor or getpass.getuser(), asked.reason)
+    doing = Doing(asked.kind, asked.actor or user(), asked.reason)
     with repairing(settings, chosen, url=asked.url) as (plan, carry_out):
         planned = plan()
         if not asked.as_json:

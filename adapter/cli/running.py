@@ -1,19 +1,26 @@
 """The running program, asked by a command: on SQLite one process writes, so that it must do what changes anything."""
 
+import getpass
+import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
+from adapter.access.audit import Access, Trail
 from adapter.errors import ConfigurationError, DatabaseInUse
 from adapter.fhir import json
 from adapter.operate import door, repairs
 from adapter.operate.asked import as_texts
 from adapter.operate.repairs import Chosen
-from adapter.request_errors import BadParameter
+from adapter.request_errors import AuditUnavailable, BadParameter, NotFound
 from adapter.settings import Settings
-from adapter.store.database import open_database
+from adapter.store.database import Database, open_database
+from adapter.store.incidents import Incidents
 from adapter.store.repair import Doing
 
 SECONDS = 120.0
@@ -55,6 +62,58 @@ def repairing(settings: Settings, chosen: Chosen, *, url: str = "") -> Generator
         )
     finally:
         database.close()
+
+
+def user() -> str:
+    """Who gives the command: the name of the system's user, or its number where it has none (in a container)."""
+    try:
+        return getpass.getuser()
+    except KeyError:
+        return str(os.getuid())
+
+
+def recorded(settings: Settings, database: Database, number: int) -> None:
+    """Return when the access audit has it that the user of this machine reads a message.
+
+    The program that runs on this data folder writes the audit; where none runs, we do.
+
+    Args:
+        settings: the data folder.
+        database: as it is looked into.
+        number: of the message.
+
+    Raises:
+        ConfigurationError: it cannot be recorded, so nothing may be shown.
+        NotFound: there is no such message.
+    """
+    name = f"{user()}-{uuid4().hex[:8]}"
+    found = door.find(settings.data)
+    if found is None:
+        _record(settings.data / "audit", database, number, name)
+        return
+    with _client(found.url, found.token) as client:
+        try:
+            answer = client.get(f"/operator/messages/{number}", headers={"X-Request-Id": name})
+        except httpx.HTTPError:
+            # It was killed, or hangs: then it holds the audit's lock.
+            _record(settings.data / "audit", database, number, name)
+            return
+        if answer.status_code == 404:
+            raise NotFound(f"there is no message {number}")
+        if not answer.is_success:
+            raise ConfigurationError(f"the program at {client.base_url} refused: {_reason(answer)}")
+
+
+def _record(folder: Path, database: Database, number: int, name: str) -> None:
+    access = Access(datetime.now(UTC), "local", "", "CLI", "operator", "messages", str(number), 200, 0, name)
+    # Its incidents are not stored: the user hears of a failure at once.
+    trail = Trail(folder, Incidents(database, lambda: datetime.now(UTC)))
+    try:
+        trail.put(access).result(SECONDS)
+    except AuditUnavailable as error:
+        raise ConfigurationError(f"{folder} cannot be written: {error.text}") from error
+    finally:
+        trail.close()
 
 
 def _asked(client: httpx.Client, chosen: Chosen) -> tuple[Plan, CarryOut]:

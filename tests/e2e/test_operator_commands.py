@@ -1,17 +1,21 @@
 """The operator's commands and interface beside the real program, on SQLite and on PostgreSQL."""
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from adapter.access.audit import files, verify
+from adapter.cli.running import user
 from tests.conftest import new_database
 from tests.e2e.stand import SECONDS, Adapter, adapter
 from tests.integration.intake_stand import OBR, OBX, PID, header, message, result
@@ -160,6 +164,48 @@ def test_one_message_tells_its_fields_answer_resends_and_resources(program: Adap
             asking.get(f"/operator/messages/{said['id']}", params={"contents": "true"}).json()["tree"] == said["tree"]
         )
         assert asking.get(f"/operator/messages/{said['id']}/raw").content == result(msh_10="M1")
+
+
+def reads(it: Adapter) -> list[dict[str, Any]]:
+    """What the access audit says of messages that were read, the oldest first."""
+    lines = [line for file in files(it.program.data / "audit") for line in objects(file.read_text())]
+    return [line for line in lines if line["type"] == "messages" and line["id"]]
+
+
+def test_a_command_that_shows_a_message_is_in_the_access_audit(tmp_path: Path, settings: dict[str, str]):
+    with adapter(tmp_path / "data", **settings) as it:
+        send(it, [result(msh_10="M1")])
+        assert settled(it) == {"mapped": 1}
+        number = number_of(it, "M1")
+        run("message", str(number), of=it)
+        beside = reads(it)[-1]
+        assert (beside["id"], beside["principal"], beside["method"]) == (str(number), "local", "GET")
+        it.program.process.kill()
+        it.program.process.wait()
+    assert (it.program.data / "operator.json").exists()  # as a program that was killed leaves it
+    assert "PID-5.1" in run("message", str(number), of=it)
+    alone = reads(it)[-1]
+    assert (alone["id"], alone["principal"], alone["method"]) == (str(number), "local", "CLI")
+    assert alone["request"].startswith(user())
+    assert verify(it.program.data / "audit").broken == ()
+
+
+def test_what_cannot_be_recorded_is_not_shown(tmp_path: Path, settings: dict[str, str]):
+    with adapter(tmp_path / "data", **settings) as it:
+        send(it, [result(msh_10="M1")])
+    with locked(it.program.data / "audit" / "lock"):
+        shown = ran("message", "1", of=it)
+    assert shown.returncode == 2
+    assert "audit" in shown.stderr
+    assert "PID" not in shown.stdout + shown.stderr
+
+
+@contextmanager
+def locked(file: Path) -> Generator[None]:
+    """As a program that writes there keeps others out."""
+    with file.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def test_c1_hex_marks_the_byte_that_is_no_text_and_shows_how_it_would_read(program: Adapter):
