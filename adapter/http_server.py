@@ -4,23 +4,14 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Generator
-from pathlib import Path
+from collections.abc import Generator
 
 import uvicorn
 from fastapi import FastAPI
 
-from adapter import log
-from adapter.api.gate import Terms
-from adapter.api.hl7_over_http import PostHl7, endpoint
-from adapter.api.rate import Rate
-from adapter.api.routes import create_hl7_app
 from adapter.errors import ConfigurationError
 from adapter.http_connection import Bounds, Connection
-from adapter.intake import HttpLine, Intake
-from adapter.listeners import Listener, Tls
-from adapter.settings import Address, Settings
-from adapter.wire.tls import server_context
+from adapter.settings import Address
 
 KEEP_ALIVE_SECONDS = 65
 """Above the minute for which many clients keep a connection, so that none sends into one that we close."""
@@ -56,6 +47,7 @@ class Server(uvicorn.Server):
             ssl_context_factory=(lambda _config, _default: tls) if tls else None,
         )
         super().__init__(config)
+        self.tls = tls
         self._wanted, self._listening = address, asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
 
@@ -108,82 +100,3 @@ class Server(uvicorn.Server):
         """The address in use."""
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         return f"{host}:{port}"
-
-
-def post_hl7(line: HttpLine, settings: Settings) -> PostHl7:
-    """The handler of `POST /hl7` that hands messages to this line."""
-    return endpoint(
-        line, maximum=settings.max_message_bytes, stall_seconds=settings.stall_seconds, folder=settings.data
-    )
-
-
-async def open_listener(intake: Intake, wanted: Listener, settings: Settings) -> Server:
-    """Listen for HL7 v2 over HTTP as the file of listeners says.
-
-    Raises:
-        ConfigurationError: the address cannot be used, or a file of the listener cannot be read.
-    """
-    line = HttpLine(intake, wanted.channel)
-    bounds = Bounds(
-        max_connections=wanted.max_connections or settings.max_connections,
-        connections_per_address=wanted.connections_per_address,
-        head_seconds=settings.stall_seconds,
-        refused=line.refused,
-    )
-    app = create_hl7_app(post_hl7(line, settings), terms=_terms(wanted), refused=line.refused)
-    tls = tls_context(wanted.tls, refused=lambda: line.refused("certificate_refused", "")) if wanted.tls else None
-    server = Server(app, wanted.address, bounds=bounds, tls=tls)
-    await server.open()
-    log.event("listening", channel=wanted.channel.name, address=server.address)
-    return server
-
-
-def tls_context(wanted: Tls, *, refused: Callable[[], None]) -> ssl.SSLContext:
-    """TLS as over MLLP.
-
-    But a client certificate is asked for where there are authorities for it; who has none is told so by the gate (401,
-    A41), since a handshake that fails says nothing to people. A certificate of another authority fails the handshake.
-
-    Args:
-        wanted: as the listener says.
-        refused: is called when a certificate failed the handshake.
-
-    Raises:
-        ConfigurationError: a file cannot be read.
-    """
-    context = server_context(wanted.certificate, wanted.key, clients=wanted.clients, revoked=wanted.revoked)
-    if wanted.clients:
-        context.verify_mode = ssl.CERT_OPTIONAL
-
-    class Handshake(ssl.SSLObject):
-        """Tells of a certificate that is not accepted; asyncio keeps that to itself."""
-
-        def do_handshake(self) -> None:
-            try:
-                super().do_handshake()
-            except ssl.SSLCertVerificationError:
-                refused()
-                raise
-
-    context.sslobject_class = Handshake
-    return context
-
-
-def _terms(wanted: Listener) -> Terms:
-    return Terms(
-        admits=wanted.admits,
-        certified=bool(wanted.tls and wanted.tls.clients),
-        subjects=wanted.tls.subjects if wanted.tls else frozenset(),
-        token=_token(wanted.token) if wanted.token else None,
-        rate=Rate(wanted.rate) if wanted.rate else None,
-    )
-
-
-def _token(file: Path) -> str:
-    try:
-        token = file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(f"token: {file}: {error.strerror}") from error
-    if not token:
-        raise ConfigurationError(f"token: {file} is empty")
-    return token

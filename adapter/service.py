@@ -17,7 +17,8 @@ from adapter.api.routes import Auditing, create_app
 from adapter.control import Control
 from adapter.documents import finder
 from adapter.http_connection import Bounds
-from adapter.http_server import Server, open_listener, post_hl7
+from adapter.http_listeners import HttpListeners, post_hl7
+from adapter.http_server import Server
 from adapter.intake import (
     EVERY_SITE,
     HTTP,
@@ -121,9 +122,9 @@ class Service:
     async def _open(self, ended: AsyncExitStack, stop: asyncio.Event) -> None:
         """Listen to the hospitals, and begin what goes on beside it."""
         plan = self._plan()
-        for wanted in plan.listeners:
-            if wanted.transport == "http":
-                ended.push_async_callback((await open_listener(self._intake, wanted, self._settings)).stop)
+        web = HttpListeners(self._intake, self._settings)
+        ended.push_async_callback(web.stop)
+        await web.open(plan)
         await self._lines.open(plan)
         ended.push_async_callback(self._stop_lines)
         folders = [
@@ -131,7 +132,7 @@ class Service:
             for folder in plan.folders
         ]
         await ended.enter_async_context(watching(folders))
-        reload = Reload(self._plan, self._lines, self._inventory, self._incidents)
+        reload = Reload(self._plan, (self._lines, web), self._inventory, self._incidents)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
         threading.Thread(target=warm, args=(self._stock.catalog,), name="warm", daemon=True).start()
         for beside in self._beside(plan):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from ssl import SSLContext
+from typing import Protocol
 
 from adapter import log
 from adapter.errors import ConfigurationError
@@ -71,14 +72,14 @@ class Lines:
             log.event("listening", channel=wanted.channel.name, address=f"{line.address[0]}:{line.address[1]}")
         self.plan = plan
 
-    def change(self, plan: Plan) -> list[str]:
-        """Take over what may change while listening: all of it, or nothing.
+    def prepare(self, plan: Plan) -> Callable[[], list[str]]:
+        """Look whether what may change while listening can be used.
 
         Returns:
-            What needs a restart, in words.
+            What takes it over, and returns what needs a restart, in words.
 
         Raises:
-            ConfigurationError: a certificate cannot be used; everything stays as it was.
+            ConfigurationError: a certificate cannot be used.
         """
         wanted = {one.channel.name: one for one in _mllp(plan)}
         stays = [f"listener {name} is new" for name in wanted.keys() - {one.wanted.channel.name for one in self._open}]
@@ -93,10 +94,14 @@ class Lines:
                 stays.append(f"address, sites or kind of listener {name}")
                 continue
             changed.append((replace(one, wanted=new), self._limits(new), self._door(new)))
-        for one, limits, door in changed:
-            one.line.limits, one.line.door = limits, door
-        self.plan = plan
-        return sorted(stays)
+
+        def take_over() -> list[str]:
+            for one, limits, door in changed:
+                one.line.limits, one.line.door = limits, door
+            self.plan = plan
+            return stays
+
+        return take_over
 
     def _limits(self, wanted: Listener) -> Limits:
         settings = self._settings
@@ -123,25 +128,36 @@ class Lines:
         return Door(context(wanted.tls), wanted.admits, trusts)
 
 
+class Changeable(Protocol):
+    """Listeners that may take over parts of a new plan."""
+
+    def prepare(self, plan: Plan) -> Callable[[], list[str]]:
+        """What takes it over; ConfigurationError where it cannot be used."""
+        ...
+
+
 class Reload:
     """Reads the file of listeners again; what is wrong in it leaves everything as it was (F33, F34)."""
 
-    def __init__(self, read: Callable[[], Plan], lines: Lines, inventory: Inventory, incidents: Incidents) -> None:
-        """`read` gives the new plan, or raises ConfigurationError."""
-        self._read, self._lines, self._inventory, self._incidents = read, lines, inventory, incidents
+    def __init__(
+        self, read: Callable[[], Plan], listening: Sequence[Changeable], inventory: Inventory, incidents: Incidents
+    ) -> None:
+        """`read` gives the new plan, or raises ConfigurationError; `listening` take it over, all of them or none."""
+        self._read, self._listening, self._inventory, self._incidents = read, listening, inventory, incidents
 
     def __call__(self) -> None:
         """Take over what may change."""
         try:
             plan = self._read()
-            stays = self._lines.change(plan)
+            prepared = [one.prepare(plan) for one in self._listening]
         except ConfigurationError as error:
             self._incidents.note("reload_refused", detail=error.text)
             log.event("reload_refused", level=logging.ERROR, reason=error.text[-_LOGGED:])
             return
         self._incidents.end("reload_refused")
+        stays = [reason for take_over in prepared for reason in take_over()]
         self._inventory.look(plan)
-        log.event("reloaded", needs_restart="; ".join(stays)[-_LOGGED:])
+        log.event("reloaded", needs_restart="; ".join(sorted(stays))[-_LOGGED:])
 
 
 def context(tls: Tls) -> SSLContext:

@@ -76,7 +76,8 @@ def server_context(
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     _load(key, key.read_bytes)
-    _load(certificate, lambda: context.load_cert_chain(certificate, key, password=_no_password))
+    pair = f"{certificate} or its key {key}"  # ssl does not say which of them
+    _load(pair, lambda: context.load_cert_chain(certificate, key, password=_no_password))
     if clients:
         _load(clients, lambda: context.load_verify_locations(clients))
         context.verify_mode = ssl.CERT_REQUIRED
@@ -185,7 +186,7 @@ class Session:
         return b"".join(pieces)
 
 
-def _load(file: Path, load: Callable[[], object]) -> None:
+def _load(file: Path | str, load: Callable[[], object]) -> None:
     try:
         load()
     except (OSError, ValueError) as error:

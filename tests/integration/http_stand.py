@@ -13,8 +13,8 @@ from typing import Any
 
 import httpx
 
-from adapter.http_server import Server, open_listener
-from adapter.listeners import Channel, Listener
+from adapter.http_listeners import HttpListeners
+from adapter.listeners import Channel, Listener, Plan
 from adapter.settings import Address, load_settings
 from tests.integration.intake_stand import Stand, stand
 
@@ -29,6 +29,8 @@ class Served:
     stand: Stand
     port: int
     scheme: str
+    wanted: Listener
+    renew: Callable[[Listener], list[str]]
 
     @property
     def url(self) -> str:
@@ -94,7 +96,16 @@ def listening(where: Path, *, settings: dict[str, Any] | None = None, **wanted: 
         def run(coroutine: Any) -> Any:
             return asyncio.run_coroutine_threadsafe(coroutine, loop).result(SECONDS)
 
-        server: Server = run(open_listener(it.intake, plan, chosen))
+        web = HttpListeners(it.intake, chosen)
+        run(web.open(Plan((plan,))))
         stack.callback(lambda: run(it.intake.close()))
-        stack.callback(lambda: run(server.stop()))
-        yield Served(it, int(server.address.rpartition(":")[2]), "https" if plan.tls else "http")
+        stack.callback(lambda: run(web.stop()))
+        port = int(web.servers[0].address.rpartition(":")[2])
+
+        def renew(new: Listener) -> list[str]:
+            async def in_the_loop() -> list[str]:
+                return web.prepare(Plan((new,)))()
+
+            return run(in_the_loop())
+
+        yield Served(it, port, "https" if plan.tls else "http", plan, renew)

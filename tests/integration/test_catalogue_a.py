@@ -642,7 +642,7 @@ async def reloading(it: Stand, folder: Path) -> AsyncGenerator[tuple[Doors, Relo
         return load_plan(file, sites=["FAHZU"])
 
     async with doors(it, folder, *plan().listeners) as opened:
-        yield opened, Reload(plan, opened.lines, opened.inventory, it.intake.incidents)
+        yield opened, Reload(plan, (opened.lines,), opened.inventory, it.intake.incidents)
 
 
 def certificate_of(connection: Connection) -> bytes:

@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from adapter.api.rate import Rate
+from adapter.errors import ConfigurationError
 from adapter.http_connection import MAX_HEAD
 from adapter.listeners import Tls
 from tests.e2e.stand import command
@@ -280,6 +281,36 @@ def test_a41_certificate_with_another_name_is_refused(tmp_path: Path, authoritie
         assert it.post(original("A41e"), verify=authorities.client("lis.lishui.test")).status_code == 403
         assert it.incidents("certificate_foreign")
         assert it.post(original("A41e"), verify=authorities.client("lis.fahzu.test")).status_code == 200
+
+
+def test_a35_https_listener_takes_new_certificates_over_while_it_listens(tmp_path: Path):
+    made = Authorities(tmp_path, trustme.CA(), trustme.CA())
+    tls = made.tls()
+    known = made.client("lis.fahzu.test")
+    with listening(tmp_path / "data", tls=tls) as it:
+
+        def shown() -> bytes:
+            with it.connect() as line, known.wrap_socket(line, server_hostname="localhost") as secured:
+                return secured.getpeercert(binary_form=True) or b""
+
+        before = shown()
+        assert it.post(original("R1"), verify=known).status_code == 200
+        made.tls()
+        made.others.cert_pem.write_to_path(tls.clients or tmp_path, append=True)
+        assert shown() == before  # nothing was said yet
+        assert it.renew(it.wanted) == []
+        assert shown() != before
+        assert it.post(original("R2"), verify=known).status_code == 200
+        newcomer = made.client("lis.fahzu.test", by=made.others)
+        assert it.post(original("R3"), verify=newcomer).status_code == 200
+        assert it.renew(replace(it.wanted, rate=5.0)) == ["listener ward (HTTP)"]
+
+        renewed = shown()
+        made.tls()
+        tls.key.write_text("no key")
+        with pytest.raises(ConfigurationError, match=r"server\.key"):
+            it.renew(it.wanted)
+        assert shown() == renewed
 
 
 def test_tls_before_1_2_is_not_spoken(tmp_path: Path, authorities: Authorities):
