@@ -1,6 +1,8 @@
 """Intake behind HTTP."""
 
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Protocol, cast
 
@@ -48,13 +50,15 @@ class HttpLine:
 
     async def receive(self, raw: bytes, *, peer: str) -> Answer:
         """As `Intake.receive`."""
-        return await self._intake.receive(raw, origin=self._origin(peer))
+        with self._counted():
+            return await self._intake.receive(raw, origin=self._origin(peer))
 
     async def receive_large(self, body: LargeBody, *, peer: str) -> Answer:
         """As `Intake.receive_large`."""
         body.file.seek(0)
         spooled = Spooled(cast("BinaryIO", body.file), bytes(body.head), body.length, body.sha256)
-        return await self._intake.receive_large(spooled, origin=self._origin(peer))
+        with self._counted():
+            return await self._intake.receive_large(spooled, origin=self._origin(peer))
 
     async def undelivered(self, message_id: int, *, peer: str) -> None:
         """Note that an answer did not leave, since the client had gone (A40)."""
@@ -78,6 +82,15 @@ class HttpLine:
         except HeaderRefusal:
             return None
         return found and _IANA.get(found, found)
+
+    @contextmanager
+    def _counted(self) -> Generator[None]:
+        tally, channel = self._intake.tally, self._channel.name
+        began = tally.begin(channel)
+        try:
+            yield
+        finally:
+            tally.end(channel, began)
 
     def _origin(self, peer: str) -> Origin:
         return Origin(self._channel, TRANSPORT, peer)

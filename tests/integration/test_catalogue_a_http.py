@@ -283,6 +283,15 @@ def test_a41_certificate_with_another_name_is_refused(tmp_path: Path, authoritie
         assert it.post(original("A41e"), verify=authorities.client("lis.fahzu.test")).status_code == 200
 
 
+def test_answers_over_http_are_counted_with_their_time(tmp_path: Path):
+    with listening(tmp_path) as it:
+        for number in range(3):
+            assert it.post(original(f"M{number}")).status_code == 200
+        tally = it.stand.intake.tally
+        assert sum(tally.latency["ward"].counts) == 3
+        assert tally.in_flight("ward") == 0
+
+
 def test_a35_https_listener_takes_new_certificates_over_while_it_listens(tmp_path: Path):
     made = Authorities(tmp_path, trustme.CA(), trustme.CA())
     tls = made.tls()
