@@ -51,7 +51,7 @@ format: $(READY)  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 
 bench: $(READY)  ## run the benchmarks (bench/README.md)
-	@for script in convert queryable intake start; do echo "== $$script"; $(BIN)/python "bench/$$script.py" || exit 1; done
+	@for script in convert queryable receive intake start; do echo "== $$script"; $(BIN)/python "bench/$$script.py" || exit 1; done
 
 wheel: $(READY)  ## build the wheel into dist/
 	$(UV) build --wheel --quiet --out-dir dist
