@@ -125,8 +125,14 @@ def _msh(header: Header, control_id: str, now: datetime, sender: tuple[str, str]
     lasting = Header(header.delimiters, tuple(fields), header.encoding)
     parts = _parts_of_msh if sum(map(len, fields)) <= LONGEST_SPLIT_KEPT else _parts_of_msh.__wrapped__
     before, between, after = parts(lasting, sender, unanswered)
-    time = _text(header, now.strftime("%Y%m%d%H%M%S%z"))  # its sign may be a delimiter
+    time = _text(header, _stamp(now))  # its sign may be a delimiter
     return b"".join((before, time, between, _text(header, control_id), after))
+
+
+def _stamp(now: datetime) -> str:
+    """`20180101083000+0800`; `strftime` would cost a third of the whole answer."""
+    text = now.isoformat(timespec="seconds")
+    return text[:10].replace("-", "") + text[11:].replace(":", "")
 
 
 @lru_cache(maxsize=256)
