@@ -17,7 +17,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -42,6 +41,7 @@ from adapter.wire.mllp import Decoder
 
 CHANNEL = Channel("mllp")
 PEER = "127.0.0.1:50000"
+WHOLE = "all of Intake.receive"
 
 
 class _Stored:
@@ -78,29 +78,34 @@ def steps(frames: Sequence[bytes], catalog: Catalog) -> dict[str, Callable[[int]
     }
 
 
-def best(step: Callable[[int], object], messages: int, rounds: int) -> float:
-    """Seconds of processor time for one message, in the best round."""
-    took: list[float] = []
-    for _ in range(rounds):
-        begun = time.process_time()
-        for number in range(messages):
-            step(number)
-        took.append((time.process_time() - begun) / messages)
-    return min(took)
+def seconds(step: Callable[[int], object], messages: int) -> float:
+    """Processor time for one message."""
+    begun = time.process_time()
+    for number in range(messages):
+        step(number)
+    return (time.process_time() - begun) / messages
 
 
-async def whole(frames: Sequence[bytes], catalog: Catalog, folder: Path, rounds: int) -> float:
+async def whole(intake: Intake, frames: Sequence[bytes]) -> float:
     """The same for `Intake.receive`."""
-    clock = partial(datetime.now, UTC)
-    origin, took = Origin(CHANNEL, "mllp", PEER), list[float]()
+    origin = Origin(CHANNEL, "mllp", PEER)
+    begun = time.process_time()
+    for frame in frames:
+        await intake.receive(frame[1:-2], origin=origin)
+    return (time.process_time() - begun) / len(frames)
+
+
+async def measured(frames: Sequence[bytes], catalog: Catalog, folder: str, rounds: int) -> dict[str, float]:
+    """The best of several rounds, in each of which every step has its turn: machines have fast and slow moments."""
+    parts, clock = steps(frames, catalog), partial(datetime.now, UTC)
+    took: dict[str, list[float]] = {name: [] for name in (*parts, WHOLE)}
     with closing(open_database(f"sqlite:///{folder}/adapter.db")) as database, patch.object(Writer, "put", _put):
         intake = Intake(catalog=catalog, database=database, clock=clock, incidents=Incidents(database, clock))
         for _ in range(rounds):
-            begun = time.process_time()
-            for frame in frames:
-                await intake.receive(frame[1:-2], origin=origin)
-            took.append((time.process_time() - begun) / len(frames))
-    return min(took)
+            for name, step in parts.items():
+                took[name].append(seconds(step, len(frames)))
+            took[WHOLE].append(await whole(intake, frames))
+    return {name: min(some) for name, some in took.items()}
 
 
 def _put(_writer: Writer, record: Any) -> _Stored:
@@ -111,22 +116,16 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=3000)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     catalog = load_catalog(data_folder("mappings"))
     frames = [load.frame(1_000_000 + number) for number in range(options.messages)]
     settle()
     load_average = os.getloadavg()[0]
     print(f"{len(frames[0])} bytes a frame, load average {load_average:.2f} before, Python {sys.version.split()[0]}")
-    for name, step in steps(frames, catalog).items():
-        show(name, best(step, options.messages, options.rounds))
     with tempfile.TemporaryDirectory(prefix="adapter-bench-") as folder:
-        show("all of Intake.receive", asyncio.run(whole(frames, catalog, Path(folder), options.rounds)))
-
-
-def show(name: str, seconds: float) -> None:
-    """One line."""
-    print(f"{name:28}{seconds * 1e6:8.1f} µs{1 / seconds:12,.0f} a second", flush=True)
+        for name, took in asyncio.run(measured(frames, catalog, folder, options.rounds)).items():
+            print(f"{name:28}{took * 1e6:8.1f} µs{1 / took:12,.0f} a second")
 
 
 if __name__ == "__main__":
