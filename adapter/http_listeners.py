@@ -18,9 +18,9 @@ from adapter.errors import ConfigurationError
 from adapter.http_connection import Bounds
 from adapter.http_server import Server
 from adapter.intake import HttpLine, Intake
+from adapter.intake.lines import come_and_gone, context
 from adapter.listeners import Listener, Plan, Tls
 from adapter.settings import Settings
-from adapter.wire.tls import server_context
 
 
 class HttpListeners:
@@ -55,15 +55,14 @@ class HttpListeners:
             ConfigurationError: a certificate cannot be used.
         """
         wanted = {one.channel.name: one for one in _http(plan)}
-        stays = [f"listener {name} is new" for name in wanted.keys() - {one.channel.name for one, _ in self._open}]
+        stays = come_and_gone([one.channel.name for one, _ in self._open], wanted)
         renewals: list[Callable[[], None]] = []
         for known, server in self._open:
-            if known.channel.name not in wanted:
-                stays.append(f"listener {known.channel.name} is gone")
-            elif wanted[known.channel.name] != known:
+            new = wanted.get(known.channel.name)
+            if new and new != known:
                 stays.append(f"listener {known.channel.name} (HTTP)")
-            elif known.tls and server.tls:
-                _context(known.tls)
+            elif new and known.tls and server.tls:
+                context(known.tls)
                 renewals.append(partial(_renew, server.tls, known.tls))
 
         def take_over() -> list[str]:
@@ -120,9 +119,9 @@ def tls_context(wanted: Tls, *, refused: Callable[[], None]) -> ssl.SSLContext:
     Raises:
         ConfigurationError: a file cannot be read.
     """
-    context = _context(wanted)
+    made = context(wanted)
     if wanted.clients:
-        context.verify_mode = ssl.CERT_OPTIONAL
+        made.verify_mode = ssl.CERT_OPTIONAL
 
     class Handshake(ssl.SSLObject):
         """Tells of a certificate that is not accepted; asyncio keeps that to itself."""
@@ -134,20 +133,16 @@ def tls_context(wanted: Tls, *, refused: Callable[[], None]) -> ssl.SSLContext:
                 refused()
                 raise
 
-    context.sslobject_class = Handshake
-    return context
+    made.sslobject_class = Handshake
+    return made
 
 
-def _context(wanted: Tls) -> ssl.SSLContext:
-    return server_context(wanted.certificate, wanted.key, clients=wanted.clients, revoked=wanted.revoked)
-
-
-def _renew(context: ssl.SSLContext, tls: Tls) -> None:
+def _renew(used: ssl.SSLContext, tls: Tls) -> None:
     """Give new connections what the files hold now; of two revocation lists OpenSSL takes the newer."""
-    context.load_cert_chain(tls.certificate, tls.key)
+    used.load_cert_chain(tls.certificate, tls.key)
     for file in (tls.clients, tls.revoked):
         if file:
-            context.load_verify_locations(file)
+            used.load_verify_locations(file)
 
 
 def _http(plan: Plan) -> list[Listener]:

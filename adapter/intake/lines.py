@@ -5,7 +5,7 @@ address, its sites, its name, plain or TLS), and listeners that come or go, need
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from ssl import SSLContext
@@ -82,13 +82,12 @@ class Lines:
             ConfigurationError: a certificate cannot be used.
         """
         wanted = {one.channel.name: one for one in _mllp(plan)}
-        stays = [f"listener {name} is new" for name in wanted.keys() - {one.wanted.channel.name for one in self._open}]
+        stays = come_and_gone([one.wanted.channel.name for one in self._open], wanted)
         changed: list[tuple[_Open, Limits, Door]] = []
         for one in self._open:
             name = one.wanted.channel.name
             new = wanted.get(name)
             if new is None:
-                stays.append(f"listener {name} is gone")
                 continue
             if _place(new) != _place(one.wanted):
                 stays.append(f"address, sites or kind of listener {name}")
@@ -158,6 +157,12 @@ class Reload:
         stays = [reason for take_over in prepared for reason in take_over()]
         self._inventory.look(plan)
         log.event("reloaded", needs_restart="; ".join(sorted(stays))[-_LOGGED:])
+
+
+def come_and_gone(names: Iterable[str], wanted: Iterable[str]) -> list[str]:
+    """What needs a restart because a listener of this kind is new or gone, in words."""
+    known, new = set(names), set(wanted)
+    return [f"listener {name} is new" for name in new - known] + [f"listener {name} is gone" for name in known - new]
 
 
 def context(tls: Tls) -> SSLContext:
