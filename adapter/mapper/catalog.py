@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from adapter.errors import MappingError
+from adapter.fhir import r4
 from adapter.hl7v2 import grammar
 from adapter.mapper.binding import bind
 from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.fixes import FIXES
 from adapter.mapper.plan import Plan, make_plan
-from adapter.mapper.rules import MessageMap, Path2, Place, SegmentMap, read_message_map, read_segment_map
+from adapter.mapper.rules import MessageMap, Part, Path2, Place, SegmentMap, read_message_map, read_segment_map
 from adapter.mapper.sites import Site, Sites, load_sites, standard_site
 from adapter.yaml_lines import Lines, load
 
@@ -34,7 +35,7 @@ class SiteMaps:
 
     def plan(self, message_map: MessageMap, version: str, names: tuple[str, ...]) -> Plan:
         """The plan for this sequence of segment names; remembered while it is short."""
-        key = (message_map.structure, version, names)
+        key = (message_map.name, version, names)
         plan = self.plans.get(key)
         if plan is None:
             shape = grammar.shape(message_map.structure, version, names)
@@ -83,19 +84,28 @@ def load_catalog(mappings: Path) -> Catalog:
     messages: dict[str, MessageMap] = {}
     for file in sorted((mappings / "messages").glob("*.yaml")):
         message_map = read_message_map(file)
-        for event in message_map.events:
+        for event, of_event in message_map.by_event().items():
             if event in messages:
                 raise message_map.place.error(f"{event} is mapped twice, also in {messages[event].place.file.name}")
-            messages[event] = message_map
+            messages[event] = of_event
         for part in message_map.parts:
-            if part.map not in common:
-                raise part.place.error(f"there is no mappings/segments/{part.map}.yaml")
-            if unknown := sorted(name for name in part.groups if not _has_group(message_map.structure, name)):
-                raise part.place.error(f"in: {message_map.structure} has no group {unknown[0]}")
+            _check_part(part, message_map.structure, common)
     kept, ignored = _events(mappings / "events.yaml", messages)
     envelope = _envelope(mappings / "envelope.yaml")
     site_maps = {site.code: _site_maps(site, common, envelope) for site in (*sites, standard)}
     return Catalog(sites, standard, messages, kept, ignored, site_maps)
+
+
+def _check_part(part: Part, structure: str, common: Mapping[str, SegmentMap]) -> None:
+    if part.map not in common:
+        raise part.place.error(f"there is no mappings/segments/{part.map}.yaml")
+    if unknown := sorted(name for name in part.groups if not _has_group(structure, name)):
+        raise part.place.error(f"in: {structure} has no group {unknown[0]}")
+    for path in part.clear:
+        try:
+            r4.element(f"{common[part.map].resource}.{path}")
+        except r4.UnknownElement as error:
+            raise part.place.error(f"clear: {error}") from error
 
 
 def _has_group(structure: str, name: str) -> bool:

@@ -162,7 +162,7 @@ class _Run:
             if holder is not None and target[-1] not in holder:
                 holder[target[-1]] = value
                 defaults += target if len(target) == 1 else ()
-        cleared = self._doubts(entry, compiled, doubts) if doubts else ()
+        cleared = (*self._doubts(entry, compiled, doubts), *entry.clear) if doubts else entry.clear
         if not self._complete(entry, compiled, out):
             return None
         patient = self.ids[entry.patient] if entry.patient is not None else None

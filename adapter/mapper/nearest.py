@@ -1,9 +1,12 @@
 """Where the segments of a message stand, and which of them are nearest to one of them.
 
-The own group comes first, then each enclosing group in turn, never another repetition of a group passed on the way.
+The own group comes first, then each enclosing group in turn, never another repetition of a group passed on the way. Of
+several in one group the last that precedes is meant, else the first that follows: in a flat structure (ADT_A17) the
+second PV1 belongs to the second PID.
 A message may have thousands of segments: each is looked up by its group, never compared with all the others.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -36,7 +39,7 @@ class Places:
         """Nothing stands anywhere."""
         self._within: dict[int, list[int]] = {}
         self._through: dict[int, dict[str, list[int]]] = {}
-        self._nearest: dict[tuple[int, str | None, int], tuple[int, ...]] = {}
+        self._nearest: dict[tuple[int, str], tuple[int, ...]] = {}
 
     def add(self, number: int, spot: Spot) -> None:
         """The thing of this number stands here."""
@@ -49,28 +52,40 @@ class Places:
         """The numbers in this group and in the groups in it."""
         return self._within.get(group, ())
 
+    def after(self, spot: Spot, number: int, *, until: "Places") -> tuple[int, ...]:
+        """The numbers directly in the group of `spot` that follow `number`, before the next one of `until` there."""
+        own, ends = self.directly(spot), until.directly(spot)
+        place = bisect_left(ends, number + 1)
+        end = bisect_left(own, ends[place]) if place < len(ends) else len(own)
+        return tuple(own[bisect_left(own, number) : end])
+
+    def directly(self, spot: Spot) -> Sequence[int]:
+        """The numbers in the group of `spot` itself, not in groups in it."""
+        return self._through.get(spot.groups[-1], {}).get("", ())
+
+    def one(self, spot: Spot, number: int) -> int | None:
+        """The one that is meant from the place of `number`."""
+        found = self.nearest(spot)
+        return found[max(bisect_left(found, number) - 1, 0)] if found else None
+
     def nearest(self, spot: Spot) -> tuple[int, ...]:
         """The numbers that stand nearest, in their order."""
-        groups, names = spot.groups, spot.names
-        inner, passed = 0, None
-        for depth in range(len(groups) - 1, -1, -1):
-            group = groups[depth]
-            if group in self._within:
+        passed = ""
+        for group, name in zip(reversed(spot.groups), reversed(spot.names), strict=True):
+            if group in self._through:
                 # Thousands of repetitions of one group have the same beside them.
-                key = (group, passed, inner if inner in self._within else 0)
-                found = self._nearest.get(key)
+                found = self._nearest.get((group, passed))
                 if found is None:
-                    found = self._nearest[key] = self._beside(*key)
+                    found = self._nearest[group, passed] = self._beside(group, passed)
                 if found:
                     return found
-            inner, passed = group, names[depth]
+            passed = name
         return ()
 
-    def _beside(self, group: int, passed: str | None, inner: int) -> tuple[int, ...]:
-        """What is in a group, of the groups of the name that was passed only in the inner one."""
-        through = self._through[group]
-        beside = [number for name, numbers in through.items() if name != passed for number in numbers]
-        return tuple(sorted([*beside, *self.within(inner)]))
+    def _beside(self, group: int, passed: str) -> tuple[int, ...]:
+        """What is in a group, but not in the groups of the name that was passed on the way to it."""
+        through = self._through[group].items()
+        return tuple(sorted(number for name, numbers in through if not passed or name != passed for number in numbers))
 
 
 NOWHERE = Places()

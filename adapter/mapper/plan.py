@@ -35,11 +35,12 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource to make: its map, which segments fill the map's slots, what it refers to."""
+    """One resource to make: its map, which segments fill the map's slots, what it refers to, what its event clears."""
 
     map: str
     resource: str
     fill: bool
+    clear: tuple[str, ...]
     slots: tuple[int | tuple[int, ...] | None, ...]
     references: tuple[Reference, ...]
     owner: int | None
@@ -89,7 +90,9 @@ def make_plan(
     ]
     made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
     segments = by_name((names[spot.index], spot.index, spot) for spot in every)
-    entries = tuple(_entry(part, maps[part.map], spot, made, segments) for part, spot in parts)
+    entries = tuple(
+        _entry(part, maps[part.map], (number, spot), made, segments) for number, (part, spot) in enumerate(parts)
+    )
     return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored), _labels(names))
 
 
@@ -102,24 +105,24 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _entry(part: Part, compiled: Compiled, spot: Spot, made: _Numbered, segments: _Numbered) -> Entry:
+def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], made: _Numbered, segments: _Numbered) -> Entry:
+    number, spot = place
     references = tuple(
         Reference(rule.target[0], repeats, found)
         for rule in compiled.map.rules
         if rule.refer
         for repeats in (compiled.repeats[rule.target],)
-        if (found := _entries(rule.refer, spot, made, many=repeats))
+        if (found := _entries(made.get(rule.refer, NOWHERE), place, many=repeats))
     )
-    owner = _entries(compiled.map.identity.owner, spot, made, many=False)
-    patient = _entries("Patient", spot, made, many=False)
     return Entry(
         map=part.map,
         resource=compiled.map.resource,
         fill=part.fill,
+        clear=part.clear,
         slots=tuple(_slot(slot, compiled.map.segment, spot, segments) for slot in compiled.slots),
         references=references,
-        owner=owner[0] if owner else None,
-        patient=patient[0] if patient else None,
+        owner=made.get(compiled.map.identity.owner, NOWHERE).one(spot, number),
+        patient=made.get("Patient", NOWHERE).one(spot, number),
     )
 
 
@@ -149,9 +152,12 @@ def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
         known[field] = None if components is None or before is None else before | components
 
 
-def _entries(resource: str, spot: Spot, made: _Numbered, *, many: bool) -> tuple[int, ...]:
-    found = made.get(resource, NOWHERE).nearest(spot)
-    return found if many else found[:1]
+def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[int, ...]:
+    number, spot = place
+    if many:
+        return places.nearest(spot)
+    one = places.one(spot, number)
+    return () if one is None else (one,)
 
 
 def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | tuple[int, ...] | None:
@@ -159,7 +165,8 @@ def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | t
     if name == own_name and not whole_group:
         return spot.index
     places = segments.get(name, NOWHERE)
-    if whole_group:
-        return tuple(places.within(spot.groups[-1]))
-    found = places.nearest(spot)
-    return found[0] if found else None
+    if not whole_group:
+        return places.one(spot, spot.index)
+    if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
+        return places.after(spot, spot.index, until=segments[own_name])
+    return tuple(places.within(spot.groups[-1]))

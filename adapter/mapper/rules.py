@@ -4,7 +4,7 @@ The grammar is on one page in mappings/README.md: `from to as codes unless value
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from adapter.yaml_lines import Lines, load
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "unless", "value", "default", "refer"})
 MAP_KEYS = frozenset({"segment", "resource", "identity", "order", "fields", "ignored", "replaces", "numbered"})
 MESSAGE_KEYS = frozenset({"structure", "events", "resources"})
-PART_KEYS = frozenset({"map", "in", "update"})
+PART_KEYS = frozenset({"map", "in", "update", "on", "clear"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,22 +94,37 @@ class SegmentMap:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One resource of a message: which segment map, in which groups, with what authority."""
+    """One resource of a message: which segment map, in which groups, with what authority.
+
+    `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away.
+    """
 
     place: Place
     map: str
     groups: frozenset[str]
     fill: bool
+    events: frozenset[str]
+    clear: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class MessageMap:
-    """One file `mappings/messages/<STRUCTURE>.yaml`."""
+    """One file `mappings/messages/<STRUCTURE>.yaml`; `name` tells apart what different events make of it."""
 
     place: Place
     structure: str
     events: tuple[str, ...]
     parts: tuple[Part, ...]
+    name: str
+
+    def by_event(self) -> Mapping[str, "MessageMap"]:
+        """For each event the map with its parts only; events with the same parts share one."""
+        made: dict[tuple[Part, ...], MessageMap] = {}
+        found: dict[str, MessageMap] = {}
+        for event in self.events:
+            parts = tuple(part for part in self.parts if not part.events or event in part.events)
+            found[event] = made.setdefault(parts, replace(self, parts=parts, name=f"{self.structure}/{event}"))
+        return found
 
 
 def parse_path(text: object, place: Place) -> Path2:
@@ -167,17 +182,29 @@ def read_message_map(file: Path) -> MessageMap:
     structure = str(content.get("structure", ""))
     if structure != file.stem:
         raise Place(file, 1).error(f"the file name must be {structure}.yaml, as its structure")
-    parts: list[Part] = []
-    for row in _rows(content, "resources", file):
-        _only_keys(row, PART_KEYS, file)
-        update = row.get("update", "replace")
-        if update not in {"replace", "fill"}:
-            raise Place(file, row.at["update"]).error("update: must be replace or fill")
-        parts.append(Part(Place(file, row.line), str(row["map"]), frozenset(row.get("in", ())), update == "fill"))
     events = tuple(str(event) for event in content.get("events", ()))
+    parts = tuple(_part(row, events, file) for row in _rows(content, "resources", file))
     if not events or not parts:
         raise Place(file, 1).error("events: and resources: must not be empty")
-    return MessageMap(Place(file, 1), structure, events, tuple(parts))
+    return MessageMap(Place(file, 1), structure, events, parts, structure)
+
+
+def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
+    _only_keys(row, PART_KEYS, file)
+    update = row.get("update", "replace")
+    if update not in {"replace", "fill"}:
+        raise Place(file, row.at["update"]).error("update: must be replace or fill")
+    on = {event: name for name in events for event in (name, name.partition("^")[2])}
+    if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
+        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:")
+    return Part(
+        Place(file, row.line),
+        str(row["map"]),
+        frozenset(row.get("in", ())),
+        update == "fill",
+        frozenset(on[str(event)] for event in row.get("on", ())),
+        tuple(str(element) for element in row.get("clear", ())),
+    )
 
 
 def _kept(rules: tuple[Rule, ...], content: Lines, file: Path) -> tuple[Rule, ...]:
