@@ -5,8 +5,9 @@ from its Patient), so that one order never borrows from the next.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import NamedTuple
 
 from adapter.hl7v2.grammar import Shape
@@ -17,11 +18,41 @@ from adapter.mapper.rules import MessageMap, Part
 _NONE: frozenset[int] = frozenset()
 
 
-class Read(NamedTuple):
-    """`Reads` in the form that is quick to ask: fields read whole (and 0, the name), and those read in part."""
+class Read:
+    """`Reads` of one segment in the form that is quick to ask.
 
-    whole: frozenset[int]
-    parts: Mapping[int, frozenset[int]]
+    `whole` are the fields that are read whole (and 0, the name), `parts` those of which some components are read.
+    """
+
+    __slots__ = ("_checks", "parts", "whole")
+
+    def __init__(self, whole: frozenset[int], parts: Mapping[int, frozenset[int]]) -> None:
+        """Keep what is read."""
+        self.whole, self.parts = whole, parts
+        self._checks: dict[int, Check] = {}
+
+    def check(self, length: int) -> "Check":
+        """What to look at in a segment of so many fields."""
+        check = self._checks.get(length)
+        if check is None:
+            unread = [number for number in range(length) if number not in self.whole and number not in self.parts]
+            parts = tuple((number, self.parts[number]) for number in sorted(self.parts) if number < length)
+            # itemgetter gives a tuple only for two or more.
+            get = itemgetter(*unread, unread[0]) if unread else _nothing
+            check = self._checks[length] = Check(tuple(unread), get, parts)
+        return check
+
+
+class Check(NamedTuple):
+    """The fields of a segment that no rule reads, how to get them all at once, and the fields that are read in part."""
+
+    unread: tuple[int, ...]
+    get: Callable[[tuple[str, ...]], tuple[str, ...]]
+    parts: tuple[tuple[int, frozenset[int]], ...]
+
+
+def _nothing(_fields: tuple[str, ...]) -> tuple[str, ...]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +64,28 @@ class Reference:
     entries: tuple[int, ...]
 
 
+Filling = int | tuple[int, ...] | None
+"""What fills a slot: a segment, all of a name in the group, or nothing."""
+
+
+class Base(NamedTuple):
+    """What resources of one map have in common: the segments beside their own, and what they refer to."""
+
+    map: str
+    shared: tuple[Filling, ...]
+    references: tuple[Reference, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource to make: its map, which segments fill the map's slots, what it refers to, what its event clears."""
+    """One resource to make: its map, which segments fill the map's slots, its `Base`, what its event clears."""
 
     map: str
     resource: str
     fill: bool
     clear: tuple[str, ...]
-    slots: tuple[int | tuple[int, ...] | None, ...]
-    references: tuple[Reference, ...]
+    slots: tuple[Filling, ...]
+    base: int
     owner: int | None
     patient: int | None
 
@@ -56,6 +99,7 @@ class Plan:
     """
 
     entries: tuple[Entry, ...]
+    bases: tuple[Base, ...] = ()
     reads: tuple[Read, ...] = ()
     labels: tuple[str, ...] = ()
 
@@ -90,10 +134,13 @@ def make_plan(
     ]
     made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
     segments = by_name((names[spot.index], spot.index, spot) for spot in every)
+    bases: dict[Base, int] = {}
     entries = tuple(
-        _entry(part, maps[part.map], (number, spot), made, segments) for number, (part, spot) in enumerate(parts)
+        _entry(part, maps[part.map], (number, spot), _Around(made, segments, bases))
+        for number, (part, spot) in enumerate(parts)
     )
-    return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored), _labels(names))
+    reads = fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored)
+    return Plan(entries, tuple(bases), reads, _labels(names))
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:
@@ -105,8 +152,18 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], made: _Numbered, segments: _Numbered) -> Entry:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """The resources and segments of the message, and the bases that were found so far, by their numbers."""
+
+    made: _Numbered
+    segments: _Numbered
+    bases: dict[Base, int]
+
+
+def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Around) -> Entry:
     number, spot = place
+    made = around.made
     references = tuple(
         Reference(rule.target[0], repeats, found)
         for rule in compiled.map.rules
@@ -114,13 +171,14 @@ def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], made: _Numbe
         for repeats in (compiled.repeats[rule.target],)
         if (found := _entries(made.get(rule.refer, NOWHERE), place, many=repeats))
     )
+    slots = tuple(_slot(slot, compiled.map.segment, spot, around.segments) for slot in compiled.slots)
     return Entry(
         map=part.map,
         resource=compiled.map.resource,
         fill=part.fill,
         clear=part.clear,
-        slots=tuple(_slot(slot, compiled.map.segment, spot, segments) for slot in compiled.slots),
-        references=references,
+        slots=slots,
+        base=around.bases.setdefault(Base(part.map, slots[compiled.own :], references), len(around.bases)),
         owner=made.get(compiled.map.identity.owner, NOWHERE).one(spot, number),
         patient=made.get("Patient", NOWHERE).one(spot, number),
     )
@@ -137,12 +195,15 @@ def fields_read(
             if fields and index is not None:
                 for one in index if isinstance(index, tuple) else (index,):
                     _add(read[one], fields)
-    return tuple(
-        Read(
-            frozenset(number for number, components in fields.items() if components is None),
-            {number: components for number, components in fields.items() if components is not None},
-        )
-        for fields in read
+    # Thousands of segments are read alike, and share what was worked out for one.
+    known: dict[frozenset[tuple[int, frozenset[int] | None]], Read] = {}
+    return tuple(known.setdefault(frozenset(fields.items()), _read(fields)) for fields in read)
+
+
+def _read(fields: Reads) -> Read:
+    return Read(
+        frozenset(number for number, components in fields.items() if components is None),
+        {number: components for number, components in fields.items() if components is not None},
     )
 
 
@@ -160,7 +221,7 @@ def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[in
     return () if one is None else (one,)
 
 
-def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | tuple[int, ...] | None:
+def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> Filling:
     name, whole_group = slot
     if name == own_name and not whole_group:
         return spot.index
