@@ -14,7 +14,7 @@ from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
-from adapter.mapper.plan import Base, Entry, Filling, Plan
+from adapter.mapper.plan import Base, Entry, Plan
 
 
 class Mapped(NamedTuple):
@@ -91,9 +91,12 @@ class _Run:
     def __init__(self, segments: Sequence[Segment], plan: Plan, maps: Mapping[str, Compiled]) -> None:
         self.plan, self.maps = plan, maps
         self.issues: list[Issue] = []
-        fill = _Filler(segments)
-        self.shared = [fill(base.shared) for base in plan.bases]
-        self.slots = [[*fill(entry.slots[: maps[entry.map].own]), *self.shared[entry.base]] for entry in plan.entries]
+        fields = [segment.fields for segment in segments]
+        self.shared: list[list[Any]] = [[() if at is None else fields[at] for at in base.shared] for base in plan.bases]
+        self.slots: list[list[Any]] = [
+            [fields[one.index], *[tuple(map(segments.__getitem__, at)) for at in one.groups], *self.shared[one.base]]
+            for one in plan.entries
+        ]
         self.identifiers = self._identifiers()
         self.ids = [
             resource_id(entry.resource, *identifier) if identifier else None
@@ -194,11 +197,8 @@ class _Run:
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""
-        at = entry.slots[slot]
-        index = at[0] if isinstance(at, tuple) else at
-        if index is None:
-            return self.maps[entry.map].slots[slot][0]
-        return self.plan.labels[index]
+        filled = self.plan.filled(entry, slot)
+        return self.plan.labels[filled[0]] if filled else self.maps[entry.map].slots[slot][0]
 
 
 class _Shared(NamedTuple):
@@ -207,20 +207,6 @@ class _Shared(NamedTuple):
     resource: dict[str, Any]
     doubts: Doubts
     order: str
-
-
-class _Filler:
-    """Fills slots with the fields of segments."""
-
-    def __init__(self, segments: Sequence[Segment]) -> None:
-        self._segments, self._fields = segments, [segment.fields for segment in segments]
-
-    def __call__(self, slots: Sequence[Filling]) -> list[Any]:
-        fields, segments = self._fields, self._segments
-        return [
-            fields[at] if at.__class__ is int else tuple([segments[i] for i in at]) if at else ()  # type: ignore[index, union-attr]
-            for at in slots
-        ]
 
 
 def _linked_patients(mapped: Mapped) -> list[Mapped]:

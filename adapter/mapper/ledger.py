@@ -87,7 +87,8 @@ class Ledger:
         reads = self.plan.reads
         if None in self.made:
             names = [segment.name for segment in self.segments]
-            reads = fields_read([(one.entry, one.compiled) for one in self.used()], names, self.ignored)
+            entries = [entry for entry, made in zip(self.plan.entries, self.made, strict=True) if made]
+            reads = fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
         left: list[Unread] = []
         for segment, read in zip(self.segments, reads, strict=True):
             fields = segment.fields
@@ -134,11 +135,8 @@ class Ledger:
 
     def _filled(self, used: Used, path: Path2) -> list[int]:
         slot = used.compiled.slots.index((path.segment, not path.field))
-        index = used.entry.slots[slot]
-        if index is None:
-            return []
-        indices = index if isinstance(index, tuple) else (index,)
-        return [one for one in indices if not path.field or self.segments[one].raw(path.field)]
+        filled = self.plan.filled(used.entry, slot)
+        return [one for one in filled if not path.field or self.segments[one].raw(path.field)]
 
 
 def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from adapter.hl7v2.grammar import Shape
-from adapter.mapper.compiled import Compiled, Reads, Slot
+from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.nearest import NOWHERE, Places, Spot, by_name, spots
 from adapter.mapper.rules import MessageMap, Part
 
@@ -64,27 +64,27 @@ class Reference:
     entries: tuple[int, ...]
 
 
-Filling = int | tuple[int, ...] | None
-"""What fills a slot: a segment, all of a name in the group, or nothing."""
-
-
 class Base(NamedTuple):
     """What resources of one map have in common: the segments beside their own, and what they refer to."""
 
     map: str
-    shared: tuple[Filling, ...]
+    shared: tuple[int | None, ...]
     references: tuple[Reference, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource to make: its map, which segments fill the map's slots, its `Base`, what its event clears."""
+    """One resource to make: its map, its own segment, the groups of segments that it reads, its `Base`.
+
+    `clear` are the elements that the event takes away.
+    """
 
     map: str
     resource: str
     fill: bool
     clear: tuple[str, ...]
-    slots: tuple[Filling, ...]
+    index: int
+    groups: tuple[tuple[int, ...], ...]
     base: int
     owner: int | None
     patient: int | None
@@ -99,9 +99,18 @@ class Plan:
     """
 
     entries: tuple[Entry, ...]
-    bases: tuple[Base, ...] = ()
-    reads: tuple[Read, ...] = ()
-    labels: tuple[str, ...] = ()
+    bases: tuple[Base, ...]
+    reads: tuple[Read, ...]
+    labels: tuple[str, ...]
+
+    def filled(self, entry: Entry, slot: int) -> tuple[int, ...]:
+        """The segments, by their numbers, that fill a slot of an entry's map."""
+        if not slot:
+            return (entry.index,)
+        if slot <= len(entry.groups):
+            return entry.groups[slot - 1]
+        at = self.bases[entry.base].shared[slot - 1 - len(entry.groups)]
+        return () if at is None else (at,)
 
 
 _Numbered = Mapping[str, Places]
@@ -139,7 +148,7 @@ def make_plan(
         _entry(part, maps[part.map], (number, spot), _Around(made, segments, bases))
         for number, (part, spot) in enumerate(parts)
     )
-    reads = fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored)
+    reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
     return Plan(entries, tuple(bases), reads, _labels(names))
 
 
@@ -171,36 +180,56 @@ def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Aro
         for repeats in (compiled.repeats[rule.target],)
         if (found := _entries(made.get(rule.refer, NOWHERE), place, many=repeats))
     )
-    slots = tuple(_slot(slot, compiled.map.segment, spot, around.segments) for slot in compiled.slots)
+    groups = [_group(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[1 : compiled.own]]
+    shared = [around.segments.get(name, NOWHERE).one(spot, spot.index) for name, _ in compiled.slots[compiled.own :]]
     return Entry(
         map=part.map,
         resource=compiled.map.resource,
         fill=part.fill,
         clear=part.clear,
-        slots=slots,
-        base=around.bases.setdefault(Base(part.map, slots[compiled.own :], references), len(around.bases)),
+        index=spot.index,
+        groups=tuple(groups),
+        base=around.bases.setdefault(Base(part.map, tuple(shared), references), len(around.bases)),
         owner=made.get(compiled.map.identity.owner, NOWHERE).one(spot, number),
         patient=made.get("Patient", NOWHERE).one(spot, number),
     )
 
 
 def fields_read(
-    made: Sequence[tuple[Entry, Compiled]], names: Sequence[str], ignored: Mapping[str, Reads]
+    entries: Sequence[Entry],
+    bases: Sequence[Base],
+    names: Sequence[str],
+    maps: Mapping[str, Compiled],
+    *,
+    ignored: Mapping[str, Reads],
 ) -> tuple[Read, ...]:
     """Per segment, what the maps of these entries read, with what is ignored on purpose."""
-    read: list[dict[int, frozenset[int] | None]] = [{0: None, **ignored.get(name, {})} for name in names]
-    for entry, compiled in made:
-        for slot, index in zip(compiled.slots, entry.slots, strict=True):
-            fields = compiled.reads.get(slot)
-            if fields and index is not None:
-                for one in index if isinstance(index, tuple) else (index,):
-                    _add(read[one], fields)
-    # Thousands of segments are read alike, and share what was worked out for one.
-    known: dict[frozenset[tuple[int, frozenset[int] | None]], Read] = {}
-    return tuple(known.setdefault(frozenset(fields.items()), _read(fields)) for fields in read)
+    readers: list[set[tuple[str, int]]] = [set() for _ in names]
+    for number in {entry.base for entry in entries}:
+        base = bases[number]
+        for slot, at in enumerate(base.shared, start=maps[base.map].own):
+            if at is not None:
+                readers[at].add((base.map, slot))
+    for entry in entries:
+        readers[entry.index].add((entry.map, 0))
+        for slot, group in enumerate(entry.groups, start=1):
+            for at in group:
+                readers[at].add((entry.map, slot))
+    # Thousands of segments have the same readers, and share what is worked out for one.
+    known: dict[tuple[str, frozenset[tuple[str, int]]], Read] = {}
+    return tuple(
+        known.get(key) or known.setdefault(key, _read(*key, maps, ignored))
+        for key in zip(names, map(frozenset, readers), strict=True)
+    )
 
 
-def _read(fields: Reads) -> Read:
+def _read(
+    name: str, readers: frozenset[tuple[str, int]], maps: Mapping[str, Compiled], ignored: Mapping[str, Reads]
+) -> Read:
+    fields: dict[int, frozenset[int] | None] = {0: None, **ignored.get(name, {})}
+    for one, slot in readers:
+        compiled = maps[one]
+        _add(fields, compiled.reads.get(compiled.slots[slot], {}))
     return Read(
         frozenset(number for number, components in fields.items() if components is None),
         {number: components for number, components in fields.items() if components is not None},
@@ -221,13 +250,8 @@ def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[in
     return () if one is None else (one,)
 
 
-def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> Filling:
-    name, whole_group = slot
-    if name == own_name and not whole_group:
-        return spot.index
+def _group(name: str, own_name: str, spot: Spot, segments: _Numbered) -> tuple[int, ...]:
     places = segments.get(name, NOWHERE)
-    if not whole_group:
-        return places.one(spot, spot.index)
     if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
         return places.after(spot, spot.index, until=segments[own_name])
     return tuple(places.within(spot.groups[-1]))
