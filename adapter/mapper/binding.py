@@ -8,7 +8,7 @@ from typing import Any
 from adapter.fhir import r4
 from adapter.hl7v2 import grammar
 from adapter.hl7v2.message import split_field
-from adapter.mapper.compiled import Compiled, Slots, reads, slot_order
+from adapter.mapper.compiled import Compiled, Slots, reads, slot_order, told
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.generate import generate
@@ -46,6 +46,7 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
         event_time=_event_time(segment_map, site, slots),
         shares_event_time=all(path.segment != segment_map.segment for path in segment_map.order),
         names_identifier=not identity.converter,
+        told=tuple(told(rule, slots) for rule in segment_map.rules),
         reads=reads(segment_map),
         repeats={rule.target: elements[rule.target].many for rule in segment_map.rules if rule.refer},
     )

@@ -20,8 +20,8 @@ from adapter.yaml_lines import Lines, load
 
 PlanKey = tuple[str, str, tuple[str, ...]]
 MAPPED, KEPT, IGNORED = "mapped", "kept", "ignored"
-PLANS_KEPT = 4_000
-LONGEST_PLAN_KEPT = 300
+SEGMENTS_KEPT = 400_000
+"""So many segments have all remembered plans of a site together: a bound of memory, about 1 kB each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,24 @@ class SiteMaps:
     compiled: Mapping[str, Compiled]
     ignored: Mapping[str, Reads]
     plans: dict[PlanKey, Plan] = field(default_factory=dict[PlanKey, Plan])
+    _kept: list[int] = field(default_factory=lambda: [0])
 
     def plan(self, message_map: MessageMap, version: str, names: tuple[str, ...]) -> Plan:
-        """The plan for this sequence of segment names; remembered while it is short."""
+        """The plan for this sequence of segment names; remembered."""
         key = (message_map.name, version, names)
         plan = self.plans.get(key)
         if plan is None:
             shape = grammar.shape(message_map.structure, version, names)
             plan = make_plan(message_map, self.compiled, shape, names, ignored=self.ignored)
-            if len(names) <= LONGEST_PLAN_KEPT:
-                if len(self.plans) >= PLANS_KEPT:
-                    self.plans.clear()
-                self.plans[key] = plan
+            self._keep(key, plan)
         return plan
+
+    def _keep(self, key: PlanKey, plan: Plan) -> None:
+        if self._kept[0] + len(key[2]) > SEGMENTS_KEPT:
+            self.plans.clear()
+            self._kept[0] = 0
+        self.plans[key] = plan
+        self._kept[0] += len(key[2])
 
 
 @dataclass(frozen=True, slots=True)

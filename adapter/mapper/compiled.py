@@ -1,12 +1,12 @@
 """A segment map compiled for one site: what it reads, and the functions that follow it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.makers import Doubts
-from adapter.mapper.rules import Path2, SegmentMap
+from adapter.mapper.rules import Path2, Rule, SegmentMap
 
 Slot = tuple[str, bool]
 """What a map reads: a segment name, and whether all such segments of the group are meant or the nearest."""
@@ -24,7 +24,8 @@ class Compiled:
 
     `slots` names what `build` expects in its list: each is the tuple of raw fields of one segment, or, for a bare
     source such as `NTE`, the tuple of segments. The first `own` slots, of which 0 is the map's own segment, are those
-    of one resource; the others it shares with its neighbours, and `shared` makes what they alone give.
+    of one resource; the others it shares with its neighbours, and `shared` makes what they alone give. `told` has for
+    each rule what an issue names: the slot of its source, the rest of the path, file and line.
     """
 
     map: SegmentMap
@@ -36,6 +37,7 @@ class Compiled:
     event_time: Callable[[Slots], str]
     shares_event_time: bool
     names_identifier: bool
+    told: tuple[tuple[int, str, str], ...]
     reads: Mapping[Slot, Reads]
     repeats: Mapping[tuple[str, ...], bool]
 
@@ -47,6 +49,14 @@ def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
         slots.setdefault((path.segment, not path.field), None)
     own, *others = slots
     return own, *sorted(others, key=lambda slot: not slot[1])
+
+
+def told(rule: Rule, slots: Sequence[Slot]) -> tuple[int, str, str]:
+    """What an issue of this rule names: the slot, `-5.1`, `OBX-Observation.yaml:20`."""
+    if not rule.sources:
+        return 0, "", str(rule.place)
+    source = rule.sources[0]
+    return slots.index((source.segment, not source.field)), str(source)[3:], str(rule.place)
 
 
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:

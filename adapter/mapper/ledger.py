@@ -10,7 +10,7 @@ from adapter.hl7v2.parse import byte_span
 from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.makers import STANDARD
-from adapter.mapper.plan import Entry, Plan, fields_read
+from adapter.mapper.plan import Entry, Plan, Read, fields_read
 from adapter.mapper.rules import Path2, Place, Rule
 
 
@@ -86,9 +86,7 @@ class Ledger:
         """Every populated field that no rule read and no map names as ignored, in message order."""
         reads = self.plan.reads
         if None in self.made:
-            names = [segment.name for segment in self.segments]
-            entries = [entry for entry, made in zip(self.plan.entries, self.made, strict=True) if made]
-            reads = fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
+            reads = self.plan.reads_of([number for number, made in enumerate(self.made) if made], self._read_by)
         left: list[Unread] = []
         for segment, read in zip(self.segments, reads, strict=True):
             fields = segment.fields
@@ -99,6 +97,10 @@ class Ledger:
                 if (raw := fields[number]) and (unread := _left(raw, components)):
                     left += [Unread(segment.name, segment.position, number, component) for component in unread]
         return tuple(left)
+
+    def _read_by(self, entries: Sequence[Entry]) -> Sequence[Read]:
+        names = [segment.name for segment in self.segments]
+        return fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
 
     def lineage(self) -> Iterator[Lineage]:
         """For every element that was made, the paths, rule and bytes it came from."""

@@ -6,7 +6,7 @@ from its Patient), so that one order never borrows from the next.
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from adapter.mapper.nearest import NOWHERE, Places, Spot, by_name, spots
 from adapter.mapper.rules import MessageMap, Part
 
 _NONE: frozenset[int] = frozenset()
+_SOME_KEPT = 16
 
 
 class Read:
@@ -95,13 +96,25 @@ class Plan:
     """All resources of one message shape.
 
     `reads` says per segment what the rules read, worked out when the plan is made, for the usual case that every
-    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`.
+    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`. `firsts` has for each
+    base its first entry.
     """
 
     entries: tuple[Entry, ...]
     bases: tuple[Base, ...]
     reads: tuple[Read, ...]
     labels: tuple[str, ...]
+    firsts: tuple[Entry, ...]
+    _some: dict[tuple[int, ...], Sequence[Read]] = field(default_factory=dict[tuple[int, ...], Sequence[Read]])
+
+    def reads_of(self, made: Sequence[int], read_by: Callable[[Sequence[Entry]], Sequence[Read]]) -> Sequence[Read]:
+        """`reads` where only these entries were made; the same ones are missing in most messages of a sender."""
+        key = tuple(made)
+        if key not in self._some:
+            if len(self._some) >= _SOME_KEPT:
+                self._some.clear()
+            self._some[key] = read_by([self.entries[number] for number in made])
+        return self._some[key]
 
     def filled(self, entry: Entry, slot: int) -> tuple[int, ...]:
         """The segments, by their numbers, that fill a slot of an entry's map."""
@@ -149,7 +162,8 @@ def make_plan(
         for number, (part, spot) in enumerate(parts)
     )
     reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
-    return Plan(entries, tuple(bases), reads, _labels(names))
+    firsts = {entry.base: entry for entry in reversed(entries)}
+    return Plan(entries, tuple(bases), reads, _labels(names), tuple(firsts[number] for number in range(len(bases))))
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:
@@ -237,9 +251,9 @@ def _read(
 
 
 def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
-    for field, components in fields.items():
-        before = known.get(field, _NONE)
-        known[field] = None if components is None or before is None else before | components
+    for number, components in fields.items():
+        before = known.get(number, _NONE)
+        known[number] = None if components is None or before is None else before | components
 
 
 def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[int, ...]:
