@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
@@ -14,8 +14,7 @@ from adapter.mapper.plan import Entry, Plan, Read, fields_read
 from adapter.mapper.rules import Path2, Place, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """A populated field, or component, that no rule read."""
 
     segment: str

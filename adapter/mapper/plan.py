@@ -56,8 +56,7 @@ def _nothing(_fields: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """An element that refers to other resources of the message, by their number in the plan."""
 
     element: str
