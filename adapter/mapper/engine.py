@@ -4,7 +4,7 @@ Ids come first (a resource may refer to any other of its message), then each res
 map; what a map cannot say is in a named converter, never here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
-from adapter.mapper.plan import Entry, Plan
+from adapter.mapper.plan import Entry, Plan, Reference
 
 
 class Mapped(NamedTuple):
@@ -88,7 +88,7 @@ class _Run:
     """One conversion under way: slots filled, ids known, issues collected."""
 
     def __init__(self, segments: Sequence[Segment], plan: Plan, maps: Mapping[str, Compiled]) -> None:
-        self.plan, self.maps = plan, maps
+        self.segments, self.plan, self.maps = segments, plan, maps
         self.issues: list[Issue] = []
         fields = [segment.fields for segment in segments]
         self.shared: list[list[Any]] = [[() if at is None else fields[at] for at in base.shared] for base in plan.bases]
@@ -110,7 +110,10 @@ class _Run:
         found: list[tuple[str, str] | None] = []
         seen: dict[tuple[str, tuple[str, str]], int] = {}
         entries = self.plan.entries
-        own = [self.maps[entry.map].identify(slots) for entry, slots in zip(entries, self.slots, strict=True)]
+        own = [
+            self.maps[entry.map].identify(slots) if self._wanted(entry, slots) else None
+            for entry, slots in zip(entries, self.slots, strict=True)
+        ]
         for entry, one in zip(entries, own, strict=True):
             identifier = one
             if identifier and entry.owner is not None:
@@ -123,6 +126,10 @@ class _Run:
                     identifier = (identifier[0], f"{identifier[1]}#{times}")
             found.append(identifier)
         return found
+
+    def _wanted(self, entry: Entry, slots: list[Any]) -> bool:
+        wanted = self.maps[entry.map].wanted
+        return wanted is None or wanted(slots)
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
@@ -146,17 +153,39 @@ class _Run:
         slots = [*[()] * compiled.own, *self.shared[number]]
         compiled.shared(slots, out, doubts)
         for reference in base.references:
-            found = [made for target in reference.entries if (made := self.references[target])]
+            element = reference.target[0]
+            if len(reference.target) > 1:
+                found = [*self._items(compiled, reference)]
+                found = out.get(element, []) + found
+            else:
+                found = [made for target in reference.entries if (made := self.references[target])]
             if found:
-                out[reference.element] = found if reference.many else found[0]
+                out[element] = found if reference.many else found[0]
         cleared = self._doubts(first, compiled, doubts)[1] if doubts else ()
         return _Shared(out, cleared, compiled.event_time(slots) if compiled.shares_event_time else "")
+
+    def _items(self, compiled: Compiled, reference: Reference) -> Iterator[dict[str, Any]]:
+        """One item for each resource that is referred to, with what its own segment says beside the reference."""
+        details = compiled.details.get(reference.rule)
+        for target, at in zip(reference.entries, reference.segments, strict=True):
+            refers = self.references[target]
+            if refers and details:
+                raws = tuple(self.segments[at].raw(path.field) for path in details.rule.sources)
+                doubts: Doubts = []
+                more = details.maker.make(raws, doubts) or {}
+                path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
+                rule = str(details.rule.place)
+                self.issues += [Issue("warning", one.code, path, one.text, rule, one.kind) for _, one in doubts]
+                yield {reference.target[1]: refers, **more}
+            elif refers:
+                yield {reference.target[1]: refers}
 
     def build(self, number: int, entry: Entry, base: "_Shared") -> Mapped | None:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
         compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
         if resource_id_ is None:
-            self._no_identity(entry)
+            if self._wanted(entry, slots):
+                self._no_identity(entry)
             return None
         out = base.resource.copy()
         out["id"] = resource_id_

@@ -4,14 +4,16 @@ Of the segments that a map reads beside its own, neighbours read the same: all O
 they alone give (`shared`) is therefore made once for all of them, the rest (`build`) for each.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from adapter.fhir import r4
 from adapter.fhir.r4 import Element
-from adapter.mapper.compiled import Build, slot_order
-from adapter.mapper.datatypes import CONVERTERS
+from adapter.mapper.compiled import Build, Details, components_read, slot_order
+from adapter.mapper.datatypes import CONVERTERS, Bound
+from adapter.mapper.datatypes.cwe import BY
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.makers import DEFAULTED, Maker, group, several, single
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
@@ -78,9 +80,39 @@ def _meet(one: Rule, other: Rule, elements: Elements) -> bool:
 def _convert(rule: Rule, site: Site, coded: Callable[[Rule], Any]) -> Any:
     if not rule.sources:
         return None
-    if rule.codes:
+    if not rule.converter:
         return coded(rule)
-    return CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
+    suffix = f"{BY}{rule.codes}" if rule.codes else ""
+    bound = CONVERTERS[rule.converter].bind(site, tuple(f"{path}{suffix}" for path in rule.sources))
+    return _in_extension(bound, rule.urls, CONVERTERS[rule.converter].makes) if rule.urls else bound
+
+
+def _in_extension(convert: Bound, urls: Sequence[str], makes: str) -> Bound:
+    """The same converter, what it makes wrapped in an extension; the outermost url first."""
+    name = f"value{makes[0].upper()}{makes[1:]}"
+
+    def extension(*sources: Any) -> Any:
+        made = convert(*sources)
+        value = without_doubt(made)
+        if value is None:
+            return made
+        wrapped: dict[str, Any] = {"url": urls[-1], name: value}
+        for url in reversed(urls[:-1]):
+            wrapped = {"url": url, "extension": [wrapped]}
+        return replace(made, value=wrapped) if isinstance(made, Doubt) else wrapped
+
+    return extension
+
+
+def details(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]) -> dict[int, Details]:
+    """What the rules with refer: and as: are bound to, by the number of the rule."""
+    found: dict[int, Details] = {}
+    for number, rule in enumerate(segment_map.rules):
+        if rule.refer and rule.converter:
+            bound = CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
+            read = dict.fromkeys((path.field for path in rule.sources), components_read(rule, unread))
+            found[number] = Details(rule, several(bound, number, many=False), read)
+    return found
 
 
 def required(segment_map: SegmentMap, elements: Elements) -> list[tuple[str, ...]]:

@@ -112,7 +112,7 @@ class Ledger:
     def _of_rule(self, used: Used, rule: Rule) -> Iterator[Lineage]:
         if not _has(used.resource, rule.target) or (rule.unless and any(self._filled(used, rule.unless))):
             return
-        for path in rule.sources:
+        for path in rule.sources if not rule.refer else ():
             fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields
             for index in self._filled(used, path):
                 for field in fields:
@@ -145,7 +145,7 @@ def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
     *parents, last = target
     holder: Any = resource
     for parent in parents:
-        holder = holder.get(parent, {})
+        holder = holder.get(parent, {}) if isinstance(holder, Mapping) else {}
     return any(name.startswith(last[:-3]) for name in holder) if last.endswith("[x]") else last in holder
 
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, NULL, Delimiters, Field, Repetition, Segment, split_field
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.doubt import CLEARED, Doubt
 
 STANDARD = Delimiters("|", "^", "~", "\\", "&", None)
-CLEARED = Doubt(None, "0", "", "cleared")
 DEFAULTED = Doubt(None, "0", "", "defaulted")
 MEMO_LIMIT = 20_000
 

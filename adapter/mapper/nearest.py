@@ -8,12 +8,13 @@ A message may have thousands of segments: each is looked up by its group, never 
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from adapter.hl7v2.grammar import Group
 
 
-class Spot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Spot:
     """A segment in the tree: its chain of groups from the root down, and their names."""
 
     index: int

@@ -5,7 +5,7 @@ from its Patient), so that one order never borrows from the next.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
@@ -17,6 +17,14 @@ from adapter.mapper.rules import MessageMap, Part
 
 _NONE: frozenset[int] = frozenset()
 _SOME_KEPT = 16
+
+_DETAIL_OF: Mapping[str, str] = {"PD1": "PID", "PV1": "PID", "PV2": "PV1", "IN2": "IN1", "IN3": "IN1"}
+"""Segments that say more of the one that they follow: of two patients (ADT_A17) each has its own."""
+
+_FOLLOWERS = frozenset({"ROL", "PRT"})
+_OWNERS = frozenset({"PID", "PV1", "NK1", "OBX", "DG1", "PR1", "GT1", "IN1", "ORC", "OBR"})
+_OWNER = "what roles belong to"
+"""A role belongs to the segment that it follows (HL7 v2.5.1 §3.3.1): after PID the person's, after PV1 the visit's."""
 
 
 class Read:
@@ -57,11 +65,16 @@ def _nothing(_fields: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Reference(NamedTuple):
-    """An element that refers to other resources of the message, by their number in the plan."""
+    """An element that refers to other resources of the message, by their number in the plan.
 
-    element: str
+    `segments` are those that the resources come from, in the same order; `rule` is the number of the rule.
+    """
+
+    target: tuple[str, ...]
     many: bool
     entries: tuple[int, ...]
+    segments: tuple[int, ...]
+    rule: int
 
 
 class Base(NamedTuple):
@@ -125,8 +138,8 @@ class Plan:
         return () if at is None else (at,)
 
 
-_Numbered = Mapping[str, Places]
-"""By resource type or segment name, where each is."""
+_Numbered = dict[str, Places]
+"""By resource type, map or segment name, where each is."""
 
 
 def make_plan(
@@ -153,13 +166,18 @@ def make_plan(
         for part in message_map.parts
         if maps[part.map].map.segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
     ]
-    made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
-    segments = by_name((names[spot.index], spot.index, spot) for spot in every)
-    bases: dict[Base, int] = {}
-    entries = tuple(
-        _entry(part, maps[part.map], (number, spot), _Around(made, segments, bases))
+    referred = {rule.refer for part in message_map.parts for rule in maps[part.map].map.rules if rule.refer}
+    made = by_name(
+        (name, number, spot)
         for number, (part, spot) in enumerate(parts)
+        for name in (maps[part.map].map.resource, *({part.map} & referred))
     )
+    segments = by_name((names[spot.index], spot.index, spot) for spot in every)
+    if not _FOLLOWERS.isdisjoint(names):
+        segments |= by_name((_OWNER, spot.index, spot) for spot in every if names[spot.index] in _OWNERS)
+    bases: dict[Base, int] = {}
+    around = _Around(made, segments, bases, [spot.index for _, spot in parts])
+    entries = tuple(_entry(part, maps[part.map], (number, spot), around) for number, (part, spot) in enumerate(parts))
     reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
     firsts = {entry.base: entry for entry in reversed(entries)}
     return Plan(entries, tuple(bases), reads, _labels(names), tuple(firsts[number] for number in range(len(bases))))
@@ -176,25 +194,29 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """The resources and segments of the message, and the bases that were found so far, by their numbers."""
+    """The resources and segments of the message, and the bases that were found so far, by their numbers.
+
+    `stands` says of each resource which segment it comes from.
+    """
 
     made: _Numbered
     segments: _Numbered
     bases: dict[Base, int]
+    stands: Sequence[int]
 
 
 def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Around) -> Entry:
     number, spot = place
     made = around.made
     references = tuple(
-        Reference(rule.target[0], repeats, found)
-        for rule in compiled.map.rules
+        Reference(rule.target, repeats, found, tuple(around.stands[at] for at in found), at_rule)
+        for at_rule, rule in enumerate(compiled.map.rules)
         if rule.refer
         for repeats in (compiled.repeats[rule.target],)
         if (found := _entries(made.get(rule.refer, NOWHERE), place, many=repeats))
     )
     groups = [_group(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[1 : compiled.own]]
-    shared = [around.segments.get(name, NOWHERE).one(spot, spot.index) for name, _ in compiled.slots[compiled.own :]]
+    shared = [_nearest(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[compiled.own :]]
     return Entry(
         map=part.map,
         resource=compiled.map.resource,
@@ -219,10 +241,8 @@ def fields_read(
     """Per segment, what the maps of these entries read, with what is ignored on purpose."""
     readers: list[set[tuple[str, int]]] = [set() for _ in names]
     for number in {entry.base for entry in entries}:
-        base = bases[number]
-        for slot, at in enumerate(base.shared, start=maps[base.map].own):
-            if at is not None:
-                readers[at].add((base.map, slot))
+        for at, reader in _readers_of(bases[number], maps[bases[number].map]):
+            readers[at].add(reader)
     for entry in entries:
         readers[entry.index].add((entry.map, 0))
         for slot, group in enumerate(entry.groups, start=1):
@@ -236,13 +256,24 @@ def fields_read(
     )
 
 
+def _readers_of(base: Base, compiled: Compiled) -> Iterator[tuple[int, tuple[str, int]]]:
+    """The segments that a base reads, each with the slot; below 0: what a rule reads of what it refers to."""
+    for slot, at in enumerate(base.shared, start=compiled.own):
+        if at is not None:
+            yield at, (base.map, slot)
+    for reference in base.references:
+        for at in reference.segments if reference.rule in compiled.details else ():
+            yield at, (base.map, -1 - reference.rule)
+
+
 def _read(
     name: str, readers: frozenset[tuple[str, int]], maps: Mapping[str, Compiled], ignored: Mapping[str, Reads]
 ) -> Read:
     fields: dict[int, frozenset[int] | None] = {0: None, **ignored.get(name, {})}
     for one, slot in readers:
         compiled = maps[one]
-        _add(fields, compiled.reads.get(compiled.slots[slot], {}))
+        read = compiled.reads.get(compiled.slots[slot], {}) if slot >= 0 else compiled.details[-1 - slot].reads
+        _add(fields, read)
     return Read(
         frozenset(number for number, components in fields.items() if components is None),
         {number: components for number, components in fields.items() if components is not None},
@@ -263,8 +294,18 @@ def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[in
     return () if one is None else (one,)
 
 
+def _nearest(name: str, own_name: str, spot: Spot, segments: _Numbered) -> int | None:
+    places = segments.get(name, NOWHERE)
+    if _DETAIL_OF.get(name) == own_name:
+        own = places.after(spot, spot.index, until=segments[own_name])
+        return own[0] if own else None
+    return places.one(spot, spot.index)
+
+
 def _group(name: str, own_name: str, spot: Spot, segments: _Numbered) -> tuple[int, ...]:
     places = segments.get(name, NOWHERE)
     if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
         return places.after(spot, spot.index, until=segments[own_name])
+    if name in _FOLLOWERS:
+        return places.after(spot, spot.index, until=segments.get(_OWNER, NOWHERE))
     return tuple(places.within(spot.groups[-1]))
