@@ -15,11 +15,9 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from adapter import log
-from adapter.convert import Converted, convert
 from adapter.crew import Crew
 from adapter.errors import ConfigurationError
 from adapter.fhir.profiles import definitions
-from adapter.hl7v2.slim import stored
 from adapter.mapper.engine import Mapped
 from adapter.service import Service
 from adapter.settings import Settings
@@ -27,7 +25,6 @@ from adapter.stock import Stock
 from adapter.store import parts
 from adapter.store.database import Database, open_database
 from adapter.store.incidents import Incidents
-from adapter.store.lanes import Claimed
 from adapter.store.resources import ResourceWriter
 from adapter.tally import Work
 from adapter.worker import Worker
@@ -155,10 +152,6 @@ def _outlive_nobody(stop: threading.Event) -> None:
 
 
 def _worker(database: Database, stock: Stock, name: str, work: Work) -> Worker:
-    def converted(claimed: Claimed) -> Converted:
-        raw = stored(claimed.raw) if claimed.large else claimed.raw
-        return convert(raw, catalog=stock.catalog, site=stock.catalog.sites[claimed.site])
-
-    worker = Worker(database, name=name, convert=converted, rules=stock.rules, clock=now)
+    worker = Worker(database, name=name, convert=stock.convert, rules=stock.rules, clock=now)
     worker.work = work
     return worker

@@ -24,7 +24,7 @@ _READY = """SELECT id, site, raw, encoding, structure, lane, received_at, attemp
         WHERE l.lease_owner IS NOT NULL AND l.lane = m.lane AND l.lease_owner <> ? AND l.lease_until BETWEEN ? AND ?)
     ORDER BY id LIMIT ?"""
 _TAKE = "UPDATE message SET lease_owner = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?"
-_FINISH = """UPDATE message SET state = ?, cause_code = ?, cause = ?, mender = ?, finished_at = ?,
+_FINISH = """UPDATE message SET state = ?, cause_code = ?, cause = ?, mender = ?, finished_at = ?, mapping = ?,
     lease_owner = NULL, lease_until = NULL WHERE id = ? AND lease_owner = ? AND state = 'received'"""
 _RETURN = """UPDATE message SET attempts = attempts - 1, lease_owner = NULL, lease_until = NULL
     WHERE id = ? AND lease_owner = ? AND state = 'received'"""
@@ -87,14 +87,20 @@ def claim(database: Database, *, limit: int, worker: str, lease_seconds: float) 
     return claimed
 
 
-def finish(connection: Connection, results: Sequence[Finished], *, worker: str) -> None:
+def finish(connection: Connection, results: Sequence[Finished], *, worker: str, mapping: str = "") -> None:
     """Write how messages ended, in the transaction that holds their resources.
+
+    Args:
+        connection: of that transaction.
+        results: how they ended.
+        worker: who has them.
+        mapping: the version of the mappings.
 
     Raises:
         StorageUnavailable: a lease has run out, and another worker has the message; nothing may be committed (F25).
     """
     now = now_micros(connection)
-    ends = [(one.state, one.cause_code, one.cause, one.mender, now, one.id, worker) for one in results]
+    ends = [(one.state, one.cause_code, one.cause, one.mender, now, mapping, one.id, worker) for one in results]
     _all(run_many(connection, _FINISH, ends), of=len(ends))
 
 
