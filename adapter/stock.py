@@ -1,18 +1,25 @@
 """What the program reads once, at its start: everything under mappings/ and profiles/."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
+from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
 from adapter.hl7v2.slim import stored
 from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.mapper.engine import Mapped
+from adapter.store.database import Database
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
 from adapter.trial.study import load_study
 from adapter.worker import Rules
+
+DEFINED = "1970-01-01T00:00:00Z"
+"""The time of the store's own resources: whatever the files say now replaces what they said before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +54,18 @@ class Stock:
         """
         raw = stored(claimed.raw) if claimed.large else claimed.raw
         return convert(raw, catalog=self.catalog, site=self.catalog.sites[claimed.site])
+
+    def own(self) -> list[Mapped]:
+        """The store's own resources (the study, the hospitals)."""
+        return [
+            Mapped(resource, DEFINED, fill=False, defaults=(), cleared=(), map="profiles", patient_id=None)
+            for resource in definitions(self.profiles)
+        ]
+
+    def define(self, database: Database, now: datetime) -> None:
+        """Put the store's own resources into it; what is there already is left as it is."""
+        with database.write() as connection:
+            writer = self.rules.writer(connection, now)
+            for mapped in self.own():
+                writer.put(mapped, site="", message_id=0)
+            writer.flush()

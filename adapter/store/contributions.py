@@ -1,13 +1,13 @@
 """Which message says something of which resource, and a digest of what it said: so replay knows what changed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection
 
-from adapter.fhir.json import canonical
+from adapter.fhir.json import dumps
 from adapter.store.bulk import Bulk, parts
 from adapter.store.database import marks, rows, run_many
 from adapter.store.merge import Mapped
@@ -37,9 +37,15 @@ class Target:
 
 
 def digest(said: Sequence[Mapped]) -> int:
-    """The digest of what one message says of one resource, which it may name more than once."""
-    content = [[one.resource, one.order, one.fill, one.defaults, one.cleared] for one in said]
-    return int.from_bytes(blake2b(canonical(content), digest_size=8).digest(), signed=True) or 1
+    """The digest of what one message says of one resource, which it may name more than once.
+
+    Keys are taken in the order in which the mapping writes them: sorting them would cost more than hashing does, and
+    where only their order is another, the resource is compared in vain and stays as it is.
+    """
+    hashed = blake2b(digest_size=8)
+    for one in said:
+        hashed.update(dumps((one.resource, one.order, one.fill, one.defaults, one.cleared)))
+    return int.from_bytes(hashed.digest(), signed=True) or 1
 
 
 def add(connection: Connection, values: Iterable[tuple[int, int, int]]) -> None:
@@ -90,7 +96,7 @@ def of_keys(connection: Connection, keys: Iterable[int]) -> dict[int, dict[int, 
     return found
 
 
-def by_name(said: Iterable[Mapped]) -> dict[Name, list[Mapped]]:
+def by_name(said: Iterable[Mapped]) -> Mapping[Name, Sequence[Mapped]]:
     """What one message says, by resource."""
     found: dict[Name, list[Mapped]] = {}
     for one in said:
@@ -101,8 +107,3 @@ def by_name(said: Iterable[Mapped]) -> dict[Name, list[Mapped]]:
 def name_of(resource: Mapping[str, Any]) -> Name:
     """Type and id."""
     return resource["resourceType"], resource["id"]
-
-
-def digests(said: Iterable[Mapped]) -> Iterator[tuple[Name, int]]:
-    """What one message says: the digest by resource."""
-    return ((name, digest(some)) for name, some in by_name(said).items())

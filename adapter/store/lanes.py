@@ -4,7 +4,7 @@ A lane's messages are converted in the order they came. One that is held keeps b
 taken is leased: when the worker dies, the lease ends and another takes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from adapter.errors import StorageUnavailable
-from adapter.store.database import Database, instant, now_micros, rows, run, run_many
+from adapter.store.bulk import parts
+from adapter.store.database import Database, instant, marks, now_micros, rows, run, run_many
 
+_AT_ONCE = 500  # messages in one statement
 _CLAIMS = 1212960327  # PostgreSQL: claims take turns on this advisory lock
 
-_READY = """SELECT id, site, raw, encoding, structure, lane, received_at, attempts, part_bytes FROM message AS m
+_CLAIMED = "id, site, raw, encoding, structure, lane, received_at, attempts, part_bytes"
+_READY = f"""SELECT {_CLAIMED} FROM message AS m
     WHERE state = 'received'
     AND NOT EXISTS (SELECT 1 FROM message AS h
         WHERE h.state = 'held' AND h.lane = m.lane AND h.id < m.id AND h.lane <> '')
@@ -85,6 +88,15 @@ def claim(database: Database, *, limit: int, worker: str, lease_seconds: float) 
         claimed = _alone_if_tried([_claimed(row) for row in ready])
         run_many(connection, _TAKE, [(worker, until, one.id) for one in claimed])
     return claimed
+
+
+def stored(connection: Connection, numbers: Iterable[int]) -> dict[int, Claimed]:
+    """Messages as a worker has them, in order, without taking them."""
+    found: dict[int, Claimed] = {}
+    for some in parts(sorted(numbers), _AT_ONCE):
+        sql = f"SELECT {_CLAIMED} FROM message WHERE id IN ({marks(some)}) ORDER BY id"
+        found |= {row[0]: _claimed(row) for row in rows(connection, sql, some)}
+    return found
 
 
 def finish(connection: Connection, results: Sequence[Finished], *, worker: str, mapping: str = "") -> None:
