@@ -54,7 +54,7 @@ def run(settings: Settings) -> None:
     settle()
     database = open_database(settings.database)
     try:
-        stock.define(database, now())
+        stock.present().define(database, now())
         parts.sweep(database, now())
         incidents = Incidents(database, now)
         works = [Work() for _ in range(_worker_count(settings, database))]

@@ -1,7 +1,6 @@
 """What the program reads once, at its start: everything under mappings/ and profiles/."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from adapter.convert import Converted, convert
@@ -12,7 +11,7 @@ from adapter.fhir.search_params import load as load_search_index
 from adapter.hl7v2.slim import stored
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.engine import Mapped
-from adapter.store.database import Database
+from adapter.replay.present import Present
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
 from adapter.trial.study import load_study
@@ -55,17 +54,10 @@ class Stock:
         raw = stored(claimed.raw) if claimed.large else claimed.raw
         return convert(raw, catalog=self.catalog, site=self.catalog.sites[claimed.site])
 
-    def own(self) -> list[Mapped]:
-        """The store's own resources (the study, the hospitals)."""
-        return [
+    def present(self) -> Present:
+        """What messages are converted again by; with the store's own resources (the study, the hospitals)."""
+        own = [
             Mapped(resource, DEFINED, fill=False, defaults=(), cleared=(), map="profiles", patient_id=None)
             for resource in definitions(self.profiles)
         ]
-
-    def define(self, database: Database, now: datetime) -> None:
-        """Put the store's own resources into it; what is there already is left as it is."""
-        with database.write() as connection:
-            writer = self.rules.writer(connection, now)
-            for mapped in self.own():
-                writer.put(mapped, site="", message_id=0)
-            writer.flush()
+        return Present(self.convert, self.rules, own)

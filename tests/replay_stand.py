@@ -8,6 +8,7 @@ from adapter.convert import Converted
 from adapter.errors import NoIdentity, NoMap
 from adapter.mapper.engine import Mapped
 from adapter.operate.replays import Order, selected
+from adapter.replay.present import Present
 from adapter.replay.run import Replayer
 from adapter.replay.trial import DryRun
 from adapter.store import inbox
@@ -71,7 +72,7 @@ def work(database: Database, convert: Callable[[Claimed], Converted], mapping: s
 
 
 def replayer(database: Database, convert: Callable[[Claimed], Converted], own: Sequence[Mapped] = ()) -> Replayer:
-    return Replayer(database, convert=convert, rules=rules(NEW), own=own, clock=lambda: NOON)
+    return Replayer(database, Present(convert, rules(NEW), own), lambda: NOON)
 
 
 def replay(database: Database, convert: Callable[[Claimed], Converted], **said: str) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def replay(database: Database, convert: Callable[[Claimed], Converted], **said: 
 
 
 def dry_run(database: Database, convert: Callable[[Claimed], Converted], **said: str) -> dict[str, Any]:
-    one = DryRun(database, convert=convert, rules=rules(NEW), own=())
+    one = DryRun(database, Present(convert, rules(NEW)))
     return one.run(selected(said), NOON, progress=lambda *_: None)
 
 

@@ -2,27 +2,24 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from adapter import log
-from adapter.convert import Converted
 from adapter.converting import findings
 from adapter.errors import StorageUnavailable
-from adapter.mapper.engine import Mapped
 from adapter.operate.replays import Order, selected, texts_of
 from adapter.replay import account
 from adapter.replay.batch import Batch, Batches, write
+from adapter.replay.present import Present
 from adapter.replay.said import Conversions
 from adapter.request_errors import BadParameter
 from adapter.store import inbox, replays
 from adapter.store.browse import last_id
 from adapter.store.database import Database
-from adapter.store.lanes import Claimed
 from adapter.store.replays import Ended, Run
-from adapter.worker import Rules
 
 AT_ONCE = 100
 """Messages that are looked at together."""
@@ -36,26 +33,10 @@ _RETRIES = 5
 class Replayer:
     """Carries out replays on one database, by the mappings of one start."""
 
-    def __init__(
-        self,
-        database: Database,
-        *,
-        convert: Callable[[Claimed], Converted],
-        rules: Rules,
-        own: Sequence[Mapped],
-        clock: Callable[[], datetime],
-    ) -> None:
-        """Make one.
-
-        Args:
-            database: inbox and store.
-            convert: the core, as a worker has it.
-            rules: what is followed when resources are written.
-            own: the store's own resources.
-            clock: the time in UTC.
-        """
-        self._database, self._rules, self._clock = database, rules, clock
-        self._batches = Batches(database, Conversions(convert, own))
+    def __init__(self, database: Database, present: Present, clock: Callable[[], datetime]) -> None:
+        """Make one; `clock` is the time in UTC."""
+        self._database, self._rules, self._clock = database, present.rules, clock
+        self._batches = Batches(database, Conversions(present.convert, present.own))
 
     def begin(self, order: Order) -> dict[str, Any]:
         """As `Replays.begin`."""

@@ -1,34 +1,29 @@
 """A dry run: everything that a replay does, except that it writes nothing; from reading alone, beside any program."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from adapter.convert import Converted
 from adapter.replay.batch import Batch, Batches
 from adapter.replay.differences import Differences
+from adapter.replay.present import Present
 from adapter.replay.run import AT_ONCE, tally
 from adapter.replay.said import Conversions
 from adapter.store import replays
 from adapter.store.browse import last_id
 from adapter.store.database import Database
-from adapter.store.lanes import Claimed
-from adapter.store.merge import Mapped
 from adapter.store.replays import Selection
-from adapter.worker import Rules
 
 
 class DryRun:
     """One dry run. What would have been made anew is kept in mind, since it is not written."""
 
-    def __init__(
-        self, database: Database, *, convert: Callable[[Claimed], Converted], rules: Rules, own: Sequence[Mapped]
-    ) -> None:
-        """Begin, with the parts of a `Replayer`."""
-        self._database, self._rules = database, rules
-        self._batches = Batches(database, Conversions(convert, own))
+    def __init__(self, database: Database, present: Present) -> None:
+        """Begin."""
+        self._database, self._rules = database, present.rules
+        self._batches = Batches(database, Conversions(present.convert, present.own))
         self._assumed: dict[tuple[str, str], tuple[int, ...]] = {}
         self._touched: set[int] = set()
         self._tied: set[tuple[str, str]] = set()
