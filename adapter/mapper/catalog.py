@@ -5,6 +5,7 @@ Same files, same catalog. A wrong file stops the start with its name and line (e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 from adapter.errors import MappingError
@@ -66,7 +67,7 @@ class SiteMaps:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that the core knows about messages and hospitals."""
+    """All that the core knows about messages and hospitals; `version` is a digest of all files it was read from."""
 
     sites: Sites
     standard: Site
@@ -74,6 +75,7 @@ class Catalog:
     kept: frozenset[str]
     ignored: frozenset[str]
     site_maps: Mapping[str, SiteMaps]
+    version: str
 
     def accepts(self, message_type: str, event: str) -> str | None:
         """`mapped`, `kept` (stored, no map yet), `ignored`, or None where the message is to be refused."""
@@ -111,7 +113,16 @@ def load_catalog(mappings: Path) -> Catalog:
     envelope = _envelope(mappings / "envelope.yaml")
     unread = _unread(mappings / "datatypes.yaml")
     site_maps = {site.code: _site_maps(site, common, envelope, unread) for site in (*sites, standard)}
-    return Catalog(sites, standard, messages, kept, ignored, site_maps)
+    return Catalog(sites, standard, messages, kept, ignored, site_maps, version(mappings))
+
+
+def version(mappings: Path) -> str:
+    """A short digest of everything under `mappings` that decides what messages become."""
+    digest = blake2b(digest_size=6)
+    for file in sorted(file for file in mappings.rglob("*") if file.suffix in {".yaml", ".csv"}):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(mappings).as_posix()}\n{len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def _check_part(part: Part, structure: str, common: Mapping[str, SegmentMap]) -> None:
