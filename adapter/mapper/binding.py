@@ -26,7 +26,7 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
     """
     elements = {rule.target: _checked(rule, segment_map, site) for rule in segment_map.rules}
     slots = slot_order(segment_map)
-    for path in (*segment_map.order, *segment_map.ignored):
+    for path in (*segment_map.order, *segment_map.when, *segment_map.ignored):
         _known_path(path, segment_map.place)
     required = tuple(
         r4.element(f"{segment_map.resource}.{name}").names for name in r4.required_elements(segment_map.resource)
@@ -49,6 +49,7 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
         names_identifier=not identity.converter,
         reads=reads(segment_map),
         repeats={rule.target: elements[rule.target].many for rule in segment_map.rules if rule.refer},
+        wanted=_wanted(segment_map, slots),
     )
 
 
@@ -85,15 +86,25 @@ def _checked_converter(rule: Rule, path: str, element: r4.Element) -> None:
     converter = CONVERTERS.get(rule.converter)
     if converter is None:
         raise rule.place.error(f"as: there is no converter {rule.converter}{_nearest(rule.converter, CONVERTERS)}")
-    takes = 0 if not rule.sources[0].field else len(rule.sources)
+    takes = len(rule.sources) if rule.whole or rule.sources[0].field else 0
     if converter.sources not in {takes, -1 if takes else 0} or (takes == 1 and rule.whole != converter.whole):
         raise rule.place.error(f"as: {rule.converter} does not take from: as it stands here")
+    if rule.urls:
+        _checked_extension(rule, converter.makes, path, element)
+        return
     fits = converter.makes in {*element.types, path} or (
         converter.makes.endswith("[x]") and path.endswith(f".{converter.makes}")
     )
     if not fits:
         wanted = " or ".join(element.types)
         raise rule.place.error(f"as: {rule.converter} makes {converter.makes}, but {path} is {wanted}")
+
+
+def _checked_extension(rule: Rule, makes: str, path: str, element: r4.Element) -> None:
+    if element.types != ("Extension",):
+        raise rule.place.error(f"url: {path} is no extension")
+    if makes not in r4.element("Extension.value[x]").types:
+        raise rule.place.error(f"as: {rule.converter} makes {makes}, which an extension cannot hold")
 
 
 def _known_path(path: Path2, place: Any) -> None:
@@ -196,6 +207,17 @@ def _identify_by_converter(
         return memo[fields[number] if len(fields) > number else ""]
 
     return identify
+
+
+def _wanted(segment_map: SegmentMap, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
+    if not segment_map.when:
+        return None
+    texts = [_text_of(path, slots) for path in segment_map.when]
+
+    def wanted(filled: Slots) -> bool:
+        return any(text(filled) for text in texts)
+
+    return wanted
 
 
 def _event_time(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], str]:

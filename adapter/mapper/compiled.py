@@ -4,13 +4,13 @@ The generated function reads raw field texts; each rule has a memo from raw text
 code, a unit or a name that was seen before costs one dictionary look-up. What is made is shared: never mutate it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, NULL, Delimiters, Field, Repetition, Segment, split_field
-from adapter.mapper.datatypes import CONVERTERS
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes import CONVERTERS, Bound
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 
@@ -34,7 +34,8 @@ class Compiled:
     """A segment map bound to one site.
 
     `slots` names what `build` expects in its list: slot 0 is the map's own segment; each is the tuple of raw fields
-    of one segment, or, for a bare source such as `NTE`, the tuple of segments.
+    of one segment, or, for a bare source such as `NTE`, the tuple of segments. `wanted` says whether there is anything
+    to make (None: always).
     """
 
     map: SegmentMap
@@ -47,6 +48,7 @@ class Compiled:
     names_identifier: bool
     reads: Mapping[Slot, Reads]
     repeats: Mapping[tuple[str, ...], bool]
+    wanted: Callable[[Slots], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class Maker:
 def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     """The segments that a map reads, its own first; the flag says all of the group instead of the nearest."""
     slots: dict[Slot, None] = {(segment_map.segment, False): None}
-    for path in [*_rule_paths(segment_map), *segment_map.order, *_identity_paths(segment_map), Path2("MSH", 7)]:
+    paths = [*_rule_paths(segment_map), *segment_map.order, *segment_map.when, *_identity_paths(segment_map)]
+    for path in [*paths, *segment_map.ignored, Path2("MSH", 7)]:
         slots.setdefault((path.segment, not path.field), None)
     return tuple(slots)
 
@@ -86,7 +89,7 @@ def reads(segment_map: SegmentMap) -> Mapping[Slot, Reads]:
             else:
                 fields = converter.fields if converter else ()
                 found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
-    for path in (*_identity_paths(segment_map), *segment_map.ignored):
+    for path in (*_identity_paths(segment_map), *segment_map.when, *segment_map.ignored):
         _note(found, path, None)
     return found
 
@@ -158,6 +161,20 @@ def group(convert: Callable[[tuple[Segment, ...]], Any], *, many: bool) -> Maker
     return Maker(make)
 
 
+def mixed(convert: Callable[..., Any], *, many: bool) -> Maker:
+    """A converter of several sources at once, some of them fields, some all segments of one name."""
+
+    def make(sources: tuple[str | tuple[Segment, ...], ...]) -> Made:
+        given = [
+            one if isinstance(one, tuple) else split_field(one, STANDARD) if one and one != NULL else ()
+            for one in sources
+        ]
+        value, doubt = _parted(convert(*given))
+        return _listed(value) if many else value, doubt
+
+    return Maker(make)
+
+
 def _parted(converted: Any) -> Made:
     return (converted.value, converted) if isinstance(converted, Doubt) else (converted, None)
 
@@ -193,7 +210,25 @@ def _convert(rule: Rule, site: Site, coded: Callable[[Rule], Any]) -> Any:
         return None
     if rule.codes:
         return coded(rule)
-    return CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
+    bound = CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
+    return _in_extension(bound, rule.urls, CONVERTERS[rule.converter].makes) if rule.urls else bound
+
+
+def _in_extension(convert: Bound, urls: Sequence[str], makes: str) -> Bound:
+    """The same converter, what it makes wrapped in an extension; the outermost url first."""
+    name = f"value{makes[0].upper()}{makes[1:]}"
+
+    def extension(*sources: Any) -> Any:
+        made = convert(*sources)
+        value = without_doubt(made)
+        if value is None:
+            return made
+        wrapped: dict[str, Any] = {"url": urls[-1], name: value}
+        for url in reversed(urls[:-1]):
+            wrapped = {"url": url, "extension": [wrapped]}
+        return replace(made, value=wrapped) if isinstance(made, Doubt) else wrapped
+
+    return extension
 
 
 class _Writer:
@@ -214,7 +249,7 @@ class _Writer:
         maker, key = self._maker(convert, many=many)
         self.names[f"K{number}"], self.names[f"M{number}"] = maker.make, maker.memo
         lines.append(f"{pad}r = {key}")
-        lines.append(f"{pad}if r{' != ' + repr(('',) * len(rule.sources)) if len(rule.sources) > 1 else ''}:")
+        lines.append(f"{pad}if {self._given()}:")
         pad += "    "
         got = f"K{number}(r)" if maker.memo is None else f"M{number}.get(r) or K{number}(r)"
         lines.append(f"{pad}v, d = {got}")
@@ -224,12 +259,24 @@ class _Writer:
 
     def _maker(self, convert: Any, *, many: bool) -> tuple[Maker, str]:
         first = self.rule.sources[0]
+        if self.rule.whole and not all(path.field for path in self.rule.sources):
+            return mixed(convert, many=many), f"({', '.join(map(self._source, self.rule.sources))},)"
         if not first.field:
             return group(convert, many=many), f"S[{self.slots[first.segment, True]}]"
         if self.rule.whole:
             keys = ", ".join(self._raw(path) for path in self.rule.sources)
             return several(convert, many=many), f"({keys},)"
         return single(convert, first.component, many=many), self._raw(first)
+
+    def _given(self) -> str:
+        """The test whether any source is there."""
+        sources = self.rule.sources
+        if len(sources) == 1:
+            return "r"
+        return f"r != {('',) * len(sources)!r}" if all(path.field for path in sources) else "any(r)"
+
+    def _source(self, path: Path2) -> str:
+        return self._raw(path) if path.field else f"S[{self.slots[path.segment, True]}]"
 
     def _raw(self, path: Path2) -> str:
         slot = self.slots[path.segment, False]

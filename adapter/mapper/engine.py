@@ -114,7 +114,10 @@ class _Run:
         found: list[tuple[str, str] | None] = []
         seen: dict[tuple[str, tuple[str, str]], int] = {}
         entries = self.plan.entries
-        own = [self.maps[entry.map].identify(slots) for entry, slots in zip(entries, self.slots, strict=True)]
+        own = [
+            self.maps[entry.map].identify(slots) if self._wanted(entry, slots) else None
+            for entry, slots in zip(entries, self.slots, strict=True)
+        ]
         for entry, one in zip(entries, own, strict=True):
             identifier = one
             if identifier and entry.owner is not None:
@@ -127,6 +130,10 @@ class _Run:
                     identifier = (identifier[0], f"{identifier[1]}#{times}")
             found.append(identifier)
         return found
+
+    def _wanted(self, entry: Entry, slots: list[Any]) -> bool:
+        wanted = self.maps[entry.map].wanted
+        return wanted is None or wanted(slots)
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
@@ -145,7 +152,8 @@ class _Run:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
         compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
         if resource_id_ is None:
-            self._no_identity(entry)
+            if self._wanted(entry, slots):
+                self._no_identity(entry)
             return None
         out: dict[str, Any] = {"resourceType": entry.resource, "id": resource_id_}
         if compiled.names_identifier:

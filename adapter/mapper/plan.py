@@ -88,8 +88,9 @@ def make_plan(
         for part in message_map.parts
         if maps[part.map].map.segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
     ]
-    made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
     segments = by_name((names[spot.index], spot.index, spot) for spot in every)
+    parts = [(part, spot) for part, spot in parts if not _beside(part.without, spot, segments)]
+    made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
     entries = tuple(
         _entry(part, maps[part.map], (number, spot), made, segments) for number, (part, spot) in enumerate(parts)
     )
@@ -160,6 +161,11 @@ def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[in
     return () if one is None else (one,)
 
 
+def _beside(names: frozenset[str], spot: Spot, segments: _Numbered) -> bool:
+    """Whether a segment of one of these names stands in the same group, or in a group in it."""
+    return any(segments.get(name, NOWHERE).within(spot.groups[-1]) for name in names)
+
+
 def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | tuple[int, ...] | None:
     name, whole_group = slot
     if name == own_name and not whole_group:
@@ -169,4 +175,5 @@ def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | t
         return places.one(spot, spot.index)
     if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
         return places.after(spot, spot.index, until=segments[own_name])
-    return tuple(places.within(spot.groups[-1]))
+    found = places.nearest(spot)
+    return tuple(index for index in found if index > spot.index) or found
