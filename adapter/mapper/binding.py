@@ -10,12 +10,12 @@ from adapter.hl7v2.message import split_field
 from adapter.mapper.compiled import MEMO_LIMIT, STANDARD, Compiled, Slots, details, generate, reads, slot_order
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
+from adapter.mapper.ids import NAMING
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 from adapter.mapper.times import order_key
 
 HEADER_TIME = Path2("MSH", 7)
-NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
 
 
 def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]) -> Compiled:
