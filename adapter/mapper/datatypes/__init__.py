@@ -5,25 +5,58 @@ from collections.abc import Mapping
 from adapter.mapper.datatypes import (
     cwe,
     cx,
+    dg1,
     dtm,
     ed,
+    iam,
+    in1,
+    nk1,
     nm,
     nte,
     obx,
+    pl,
+    pr1,
     quantity,
     reference_range,
     references,
+    rol,
     st,
     trial,
     xad,
     xcn,
+    xon,
     xpn,
     xtn,
 )
 from adapter.mapper.datatypes.converter import Bound, Converter
 from adapter.mapper.datatypes.doubt import Doubt
 
-FAMILIES = (st, nm, dtm, cx, xpn, xad, xtn, cwe, xcn, quantity, obx, ed, reference_range, nte, references, trial)
+FAMILIES = (
+    st,
+    nm,
+    dtm,
+    cx,
+    xpn,
+    xad,
+    xtn,
+    cwe,
+    xcn,
+    xon,
+    pl,
+    quantity,
+    obx,
+    ed,
+    reference_range,
+    nte,
+    references,
+    trial,
+    dg1,
+    iam,
+    in1,
+    nk1,
+    pr1,
+    rol,
+)
 
 CONVERTERS: Mapping[str, Converter] = {
     converter.name: converter for family in FAMILIES for converter in family.CONVERTERS
