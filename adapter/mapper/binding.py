@@ -51,7 +51,7 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
         event_time=_event_time(segment_map, site, slots),
         defaults=tuple((rule.target, rule.constant) for rule in segment_map.rules if rule.is_default),
         required=required,
-        names_identifier=not identity.converter,
+        names_identifier=not identity.converter and _has(segment_map.resource, "identifier"),
         reads=reads(segment_map, unread),
         repeats={
             rule.target: r4.element(f"{segment_map.resource}.{rule.target[0]}").many
@@ -61,6 +61,14 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
         wanted=_wanted(segment_map, slots),
         details=details(segment_map, site, unread),
     )
+
+
+def _has(resource: str, name: str) -> bool:
+    try:
+        r4.element(f"{resource}.{name}")
+    except r4.UnknownElement:
+        return False
+    return True
 
 
 def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:

@@ -13,6 +13,7 @@ from adapter.mapper.datatypes.converter import Bound, Converter, first, part
 from adapter.mapper.datatypes.cq import TIME_UNITS
 from adapter.mapper.datatypes.cwe import Concepts
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.obx import CONVERTERS as OBSERVED
 from adapter.mapper.datatypes.nm import Measured, decimal_of
 from adapter.mapper.datatypes.quantity import Scale, quantity, scale
 from adapter.mapper.datatypes.timing import TIMING_SEGMENT, Plan, Timings, plans
@@ -25,11 +26,11 @@ ORDERED: dict[str, Any] = {
 }
 NOT_NUMBER = Doubt(None, "102", "is no number", "not-a-number")
 OTHER_ROUTES = Doubt(None, "102", "only the first route fits the FHIR element", "repetition-left-out")
-READ_FIELDS = {"TQ1": TIMING_SEGMENT, "RXR": (1, 2, 4, 5)}
+READ_FIELDS = {"TQ1": TIMING_SEGMENT, "RXR": (1, 2, 4, 5), "OBX": (3, 5, 6)}
 
 
 class Dose(NamedTuple):
-    """Fields of RXO, RXE or RXG in the order of a rule's `from:`, after the segments TQ1 and RXR and the field TQ."""
+    """Fields of RXO, RXE or RXG in the order of a rule's `from:`, after the segments TQ1, RXR and OBX and the field TQ."""
 
     low: Field
     high: Field
@@ -114,12 +115,15 @@ class Dosages:
         if rate:
             doubts += [Doubt(None, *by.doubt)] if by.doubt else []
             return {"rateQuantity": rate}
-        amount, per = self._number(dose.low, self.scale_of(dose.unit), []), first(dose.per)
-        unit, length = TIME_UNITS.get(per[:1].lower()), decimal_of(per[1:])
-        if not (per and amount and unit and length):
-            return {}
-        # RXE-22 `H8`: the amount is given over eight hours (HL7 v2.5.1 §4.14.4.22)
-        return {"rateRatio": {"numerator": amount, "denominator": {"value": length, "unit": unit, "system": UCUM, "code": unit}}}
+        return self.rate_ratio(dose.low, dose.unit, dose.per) or {}
+
+    def rate_ratio(self, amount: Field, unit: Field, per: Field) -> dict[str, Any] | None:
+        """RXE-22 `H8`: the amount is given over eight hours (HL7 v2.5.1 §4.14.4.22)."""
+        given, told = self._number(amount, self.scale_of(unit), []), first(per)
+        code, length = TIME_UNITS.get(told[:1].lower()), decimal_of(told[1:])
+        if not (given and code and length):
+            return None
+        return {"rateRatio": {"numerator": given, "denominator": {"value": length, "unit": code, "system": UCUM, "code": code}}}
 
     def _number(self, field: Field, by: Scale, doubts: list[Doubt]) -> dict[str, Any] | None:
         text = first(field)
@@ -139,15 +143,62 @@ class Dosages:
 
 
 def _bind_dosage(site: Site, paths: tuple[str, ...]) -> Bound:
-    dosages = Dosages(site, paths[6])
+    dosages = Dosages(site, paths[7])
+    normalised = next(one.bind for one in OBSERVED if one.name == "OBX-doseNormalised")(site, ())
 
-    def rx_dosage(timed: tuple[Segment, ...], routes: tuple[Segment, ...], field: Field, *dose: Field) -> Any:
+    def rx_dosage(
+        timed: tuple[Segment, ...], routes: tuple[Segment, ...], told: tuple[Segment, ...], field: Field, *dose: Field
+    ) -> Any:
         made, doubts = dosages.dosages(plans(timed, field), routes, Dose(*dose))
-        if doubts:
-            return Doubt(made or None, doubts[0].code, doubts[0].text, doubts[0].kind)
-        return made or None
+        extension = normalised(told)
+        doubts += [extension] if isinstance(extension, Doubt) else []
+        if made and without_doubt(extension):
+            made = [{"extension": [without_doubt(extension)], **one} for one in made]
+        return _doubted(made or None, doubts)
 
     return rx_dosage
+
+
+def _bind_route(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """RXR alone, of what was dispensed."""
+    dosages = Dosages(site, "RXR-5")
+
+    def rxr_dosage(routes: tuple[Segment, ...]) -> Any:
+        made, doubts = dosages.dosages([], routes, Dose(*((),) * 7))
+        return _doubted(made or None, doubts)
+
+    return rxr_dosage
+
+
+def _bind_rate(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """RXA-12 with amount and unit: what was given in which time."""
+    dosages = Dosages(site, "RXR-5")
+
+    def rxa_rate(per: Field, amount: Field, unit: Field) -> dict[str, Any] | None:
+        return dosages.rate_ratio(amount, unit, per)
+
+    return rxa_rate
+
+
+def _doubted(made: Any, doubts: Sequence[Doubt]) -> Any:
+    return Doubt(made, doubts[0].code, doubts[0].text, doubts[0].kind) if doubts else made
+
+
+def _bind_own_strength(site: Site, paths: tuple[str, ...]) -> Bound:
+    """A drug's own strength (RXE-25, per RXE-33) as its one ingredient, under the drug's code."""
+    codes, scale_of = Concepts(site, paths[0]), lru_cache(maxsize=256)(lambda unit: scale(site, unit))
+
+    def rx_ingredient(code: Field, strength: Field, unit: Field, volume: Field, volume_unit: Field) -> Any:
+        value, per = decimal_of(first(strength)), decimal_of(first(volume))
+        named = without_doubt(codes.concept(code[0])) if code else None
+        if value is None or not named:
+            return None
+        by = scale_of(unit)
+        below = quantity(Measured(per), scale_of(volume_unit)) if per else None
+        ratio = _strength(None, quantity(Measured(value), by), below)
+        return _doubted([{"itemCodeableConcept": named, "strength": ratio}], [Doubt(None, *by.doubt)] if by.doubt else [])
+
+    return rx_ingredient
 
 
 def _bind_ingredient(site: Site, _paths: tuple[str, ...]) -> Bound:
@@ -177,9 +228,7 @@ def _bind_ingredient(site: Site, _paths: tuple[str, ...]) -> Bound:
             if strength := _strength(amount(segment, 3, doubts), amount(segment, 5, doubts), amount(segment, 8, doubts)):
                 one["strength"] = strength
             made.append(one)
-        if doubts:
-            return Doubt(made or None, doubts[0].code, doubts[0].text, doubts[0].kind)
-        return made or None
+        return _doubted(made or None, doubts)
 
     return rxc_ingredient
 
@@ -193,5 +242,8 @@ def _strength(amount: Any, strength: Any, volume: Any) -> dict[str, Any] | None:
 
 CONVERTERS = (
     Converter("RX-Dosage", "Dosage", _bind_dosage, sources=-1, whole=True, fields_by=READ_FIELDS),
-    Converter("RXC-ingredient", "Medication.ingredient", _bind_ingredient, sources=0, fields=(1, 2, 3, 4, 5, 6, 8, 9)),
+    Converter("RXR-Dosage", "Dosage", _bind_route, sources=0, fields=(1, 2, 4, 5)),
+    Converter("RXA-rate", "rate[x]", _bind_rate, sources=3, reads=frozenset({1})),
+    Converter("RX-ingredient", "BackboneElement", _bind_own_strength, sources=5),
+    Converter("RXC-ingredient", "BackboneElement", _bind_ingredient, sources=0, fields=(1, 2, 3, 4, 5, 6, 8, 9)),
 )

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
-from adapter.mapper.datatypes.converter import Bound, Converter, part
+from adapter.mapper.datatypes.converter import Bound, Converter, part, whole_text
 from adapter.mapper.datatypes.cq import components
 from adapter.mapper.datatypes.cx import field_of, identifier
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
@@ -87,6 +87,27 @@ def _bind_parent_result(site: Site, _paths: tuple[str, ...]) -> Bound:
     return parent_result
 
 
+def _bind_own(site: Site, _paths: tuple[str, ...], kind: str) -> Bound:
+    """A number that the sender's own system gives without saying which: prescriptions, names of files."""
+    system = f"{NAMING}/{site.code.lower()}-{kind}"
+
+    def own_number(repetition: Repetition) -> dict[str, Any] | None:
+        text = whole_text(repetition).strip()
+        return {"system": system, "value": text} if text else None
+
+    return own_number
+
+
+def _bind_donation(site: Site, paths: tuple[str, ...]) -> Bound:
+    """The donation that a unit was made of, where the unit has a number of its own."""
+    reference = _bind_reference(site, paths, _whole, "BiologicallyDerivedProduct")
+
+    def donation(number: Field, unit: Field) -> dict[str, Any] | Doubt | None:
+        return reference(number[0]) if number and unit else None
+
+    return donation
+
+
 def _numbers(name: str, pick: _Pick, code: str) -> Converter:
     return Converter(name, "Identifier", partial(_bind_number, pick=pick, code=code), reads=frozenset({1, 2, 3, 4}))
 
@@ -105,5 +126,9 @@ CONVERTERS = (
     _numbers("EIP-FillerIdentifier", _filler, "FILL"),
     *(_references(f"EI-{kind}Reference", _whole, kind) for kind in REFERRED),
     *(_references(f"EIP-{kind}Reference", _either, kind) for kind in REFERRED),
+    _numbers("EI-ShipmentIdentifier", _whole, "SHIP"),
+    Converter("ST-PrescriptionIdentifier", "Identifier", partial(_bind_own, kind="prescription")),
+    Converter("ST-FileIdentifier", "Identifier", partial(_bind_own, kind="document-file")),
+    Converter("EI-donationReference", "Reference", _bind_donation, sources=2),
     Converter("PRL-EIP-ObservationReference", "Reference", _bind_parent_result, sources=2),
 )
