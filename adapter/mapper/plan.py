@@ -166,13 +166,14 @@ def make_plan(
         for part in message_map.parts
         if maps[part.map].map.segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
     ]
+    segments = by_name((names[spot.index], spot.index, spot) for spot in every)
+    parts = [(part, spot) for part, spot in parts if not _beside(part.without, spot, segments)]
     referred = {rule.refer for part in message_map.parts for rule in maps[part.map].map.rules if rule.refer}
     made = by_name(
         (name, number, spot)
         for number, (part, spot) in enumerate(parts)
         for name in (maps[part.map].map.resource, *({part.map} & referred))
     )
-    segments = by_name((names[spot.index], spot.index, spot) for spot in every)
     if not _FOLLOWERS.isdisjoint(names):
         segments |= by_name((_OWNER, spot.index, spot) for spot in every if names[spot.index] in _OWNERS)
     bases: dict[Base, int] = {}
@@ -294,6 +295,11 @@ def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[in
     return () if one is None else (one,)
 
 
+def _beside(names: frozenset[str], spot: Spot, segments: _Numbered) -> bool:
+    """Whether a segment of one of these names stands in the same group, or in a group in it."""
+    return any(segments.get(name, NOWHERE).within(spot.groups[-1]) for name in names)
+
+
 def _nearest(name: str, own_name: str, spot: Spot, segments: _Numbered) -> int | None:
     places = segments.get(name, NOWHERE)
     if _DETAIL_OF.get(name) == own_name:
@@ -308,4 +314,5 @@ def _group(name: str, own_name: str, spot: Spot, segments: _Numbered) -> tuple[i
         return places.after(spot, spot.index, until=segments[own_name])
     if name in _FOLLOWERS:
         return places.after(spot, spot.index, until=segments.get(_OWNER, NOWHERE))
-    return tuple(places.within(spot.groups[-1]))
+    found = places.nearest(spot)
+    return tuple(index for index in found if index > spot.index) or found
