@@ -36,14 +36,14 @@ def wrong(folder: Path) -> Stock:
     return Stock.load(folder)
 
 
-def filled(url: str, stock: Stock) -> None:
-    """The demo trial, received and converted by these mappings."""
+def filled(url: str, stock: Stock, *, most: int) -> None:
+    """The first messages of each hospital of the demo trial, received and converted by these mappings."""
     database = open_database(url)
 
     async def scene() -> None:
         intake = intake_on(database, stock.catalog, lambda: NOON)
         for feed in FEEDS:
-            await asyncio.gather(*[intake.receive(raw, origin=ORIGIN) for raw in feed.messages()])
+            await asyncio.gather(*[intake.receive(raw, origin=ORIGIN) for raw in feed.messages()[:most]])
         await intake.close()
 
     asyncio.run(scene())
@@ -77,7 +77,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def test_mapping_mistake_is_mended_beside_the_running_program(tmp_path: Path, database_url: str):
     data = tmp_path / "data"
     data.mkdir()
-    filled(database_url or f"sqlite:///{data}/adapter.db", wrong(tmp_path / "mappings"))
+    filled(database_url or f"sqlite:///{data}/adapter.db", wrong(tmp_path / "mappings"), most=40)
     with adapter(data, database_url=database_url) as it:
         before = patients(it)
         expected = dry_run_told(it)
@@ -125,7 +125,7 @@ def assert_told_why(it: Adapter, number: str, mapping: str) -> None:
 
 
 def test_replay_that_ctrl_c_stops_goes_on(tmp_path: Path):
-    filled(f"sqlite:///{tmp_path}/adapter.db", wrong(tmp_path / "mappings"))
+    filled(f"sqlite:///{tmp_path}/adapter.db", wrong(tmp_path / "mappings"), most=400)
     with adapter(tmp_path) as it:
         command = [sys.executable, "-m", "adapter", "replay", "--yes", "--reason", "mended", "--data", str(tmp_path)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
