@@ -34,6 +34,7 @@ Organization-active Organization-identifier Organization-name Organization-type
 Patient-death-date Patient-identifier Patient-link Patient-name Patient-organization
 individual-birthdate individual-family individual-gender individual-given
 Procedure-category Procedure-part-of Procedure-status Procedure-subject
+Provenance-recorded Provenance-target
 RelatedPerson-identifier RelatedPerson-name RelatedPerson-patient RelatedPerson-relationship
 ResearchStudy-category ResearchStudy-date ResearchStudy-identifier ResearchStudy-site
 ResearchStudy-sponsor ResearchStudy-status ResearchStudy-title
