@@ -22,6 +22,7 @@ class Converter:
         reads: components that it reads, for the account of unread data; None for all.
         whole: with one source, the function takes the whole field (the rule says `from: [OBX-8]`).
         fields: with no source, the fields of each segment that it reads.
+        clears: with several sources, whether HL7 null in the first alone takes the element away.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Converter:
     reads: frozenset[int] | None = None
     whole: bool = False
     fields: tuple[int, ...] = ()
+    clears: bool = False
 
 
 def plain(function: Bound) -> Callable[[Site, tuple[str, ...]], Bound]:
