@@ -172,7 +172,7 @@ class _Run:
             if refers and details:
                 raws = tuple(self.segments[at].raw(path.field) for path in details.rule.sources)
                 doubts: Doubts = []
-                more = details.maker.make(raws, doubts) or {}
+                more: dict[str, Any] = details.maker.make(raws, doubts) or {}
                 path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
                 rule = str(details.rule.place)
                 self.issues += [Issue("warning", one.code, path, one.text, rule, one.kind) for _, one in doubts]
