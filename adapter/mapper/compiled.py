@@ -25,6 +25,8 @@ Reads = Mapping[int, frozenset[int] | None]
 """The fields of a segment that some rule reads: None is the whole field, else these components."""
 
 _NO_COMPONENTS: frozenset[int] = frozenset()
+CODED = frozenset({1, 2, 3})
+"""Code, and the text and system that say the same."""
 Made = tuple[Any, Doubt | None]
 Slots = list[Any]
 Build = Callable[[Slots, dict[str, Any], list[tuple[int, Doubt]]], None]
@@ -115,7 +117,7 @@ def _components(rule: Rule, unread: Mapping[str, frozenset[int]]) -> frozenset[i
     """The components that a rule reads of its sources, with those that its data type leaves out on purpose."""
     converter = CONVERTERS.get(rule.converter)
     if converter is None:
-        return frozenset({1}) if rule.codes else None
+        return CODED if rule.codes else None
     if converter.reads is None:
         return None
     return converter.reads | unread.get(rule.converter.partition("-")[0], _NO_COMPONENTS)

@@ -15,6 +15,7 @@ from adapter.mapper.datatypes.doubt import CLEARED, Doubt
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger, Used
 from adapter.mapper.plan import Entry, Plan, Reference
+from adapter.mapper.rules import Path2
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,16 +230,25 @@ class _Run:
             if doubt is CLEARED:
                 cleared.append(".".join(rule.target))
                 continue
-            source = rule.sources[0]
-            slot = compiled.slots.index((source.segment, not source.field))
-            path = f"{self._at(entry, slot)}{str(source)[3:]}"
+            path = self._doubted(entry, compiled, rule.sources[doubt.source :] or rule.sources)
             self.issues.append(Issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind))
         return tuple(cleared)
+
+    def _doubted(self, entry: Entry, compiled: Compiled, sources: Sequence[Path2]) -> str:
+        """The first source that the message has: of several that a rule takes the others may be absent."""
+        for source in (*sources, sources[0]):
+            slot = compiled.slots.index((source.segment, not source.field))
+            at = entry.slots[slot]
+            if isinstance(at, tuple) and at:
+                return self._at(entry, slot)
+            if isinstance(at, int) and self.segments[at].raw(source.field):
+                break
+        return f"{self._at(entry, slot)}{str(source)[3:]}"
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""
         at = entry.slots[slot]
-        index = at[0] if isinstance(at, tuple) else at
+        index = next(iter(at), None) if isinstance(at, tuple) else at
         if index is None:
             return self.maps[entry.map].slots[slot][0]
         return self.plan.labels[index]

@@ -206,6 +206,11 @@ def _beside(names: frozenset[str], spot: Spot, segments: _Numbered) -> bool:
     return any(segments.get(name, NOWHERE).within(spot.groups[-1]) for name in names)
 
 
+def _noted(spot: Spot) -> Spot:
+    """Where the notes of a segment stand: beside it, or, of one of several kinds of detail (ORM), beside their group."""
+    return Spot(spot.index, spot.groups[:-1], spot.names[:-1]) if spot.names[-1] == "CHOICE" else spot
+
+
 def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | tuple[int, ...] | None:
     name, whole_group = slot
     if name == own_name and not whole_group:
@@ -217,7 +222,7 @@ def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | t
             return own[0] if own else None
         return places.one(spot, spot.index)
     if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
-        return places.after(spot, spot.index, until=segments[own_name])
+        return places.after(_noted(spot), spot.index, until=segments[own_name])
     if name in _FOLLOWERS:
         return places.after(spot, spot.index, until=segments.get(_OWNER, NOWHERE))
     found = places.nearest(spot)

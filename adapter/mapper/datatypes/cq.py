@@ -44,6 +44,7 @@ def cq_number(repetition: Repetition) -> tuple[Decimal, str] | None:
 
 def bind_quantity(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
     """CQ to Quantity, its unit checked."""
+
     @lru_cache(maxsize=256)
     def scale_of(unit: Field) -> Scale:
         return scale(site, unit)
@@ -61,7 +62,6 @@ def bind_quantity(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
         return Doubt(made, *by.doubt) if by.doubt else made
 
     return cq_quantity
-
 
 
 CONVERTERS = (Converter("CQ-Quantity", "Quantity", bind_quantity, reads=frozenset({1, 2})),)

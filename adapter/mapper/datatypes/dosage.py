@@ -4,10 +4,11 @@ v2-to-FHIR guide: RXO[MedicationRequest], RXR[MedicationRequest], TQ1[Medication
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from adapter.hl7v2.message import Field, Segment
+from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper.codes import UCUM, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, first, part
 from adapter.mapper.datatypes.cq import TIME_UNITS
@@ -20,12 +21,12 @@ from adapter.mapper.datatypes.timing import TIMING_SEGMENT, Plan, Timings, plans
 from adapter.mapper.sites import Site
 
 ORDERED: dict[str, Any] = {
-    "coding": [
-        Coding(system="http://terminology.hl7.org/CodeSystem/dose-rate-type", code="ordered", display="Ordered")
-    ]
+    "coding": [Coding(system="http://terminology.hl7.org/CodeSystem/dose-rate-type", code="ordered", display="Ordered")]
 }
 NOT_NUMBER = Doubt(None, "102", "is no number", "not-a-number")
 OTHER_ROUTES = Doubt(None, "102", "only the first route fits the FHIR element", "repetition-left-out")
+ROUTES, LOW, UNIT, INSTRUCTIONS, RATE_UNIT, DAILY = 1, 4, 6, 7, 10, 11
+"""Where the sources of a Dosage stand in `from:`, as far as something may be doubtful about them."""
 READ_FIELDS = {"TQ1": TIMING_SEGMENT, "RXR": (1, 2, 4, 5), "OBX": (3, 5, 6)}
 
 
@@ -52,7 +53,9 @@ class Dosages:
         self.route, self.instructions = Concepts(site, "RXR-1"), Concepts(site, instructions)
         self.scale_of = lru_cache(maxsize=256)(lambda unit: scale(site, unit))
 
-    def dosages(self, timed: list[Plan], routes: Sequence[Segment], dose: Dose) -> tuple[list[dict[str, Any]], list[Doubt]]:
+    def dosages(
+        self, timed: list[Plan], routes: Sequence[Segment], dose: Dose
+    ) -> tuple[list[dict[str, Any]], list[Doubt]]:
         """One Dosage for each timing, and what is doubtful about them."""
         doubts: list[Doubt] = []
         common = self._common(routes, dose, doubts)
@@ -60,7 +63,7 @@ class Dosages:
         if len(made) > 1:
             made = [{"sequence": number, **one} for number, one in enumerate(made, start=1)]
         if len({segment.raw(1) for segment in routes}) > 1:
-            doubts.append(OTHER_ROUTES)
+            doubts.append(replace(OTHER_ROUTES, source=ROUTES))
         return [one for one in made if one], doubts
 
     def _timed(self, plan: Plan, common: dict[str, Any], doubts: list[Doubt]) -> dict[str, Any]:
@@ -81,21 +84,21 @@ class Dosages:
 
     def _common(self, routes: Sequence[Segment], dose: Dose, doubts: list[Doubt]) -> dict[str, Any]:
         made: dict[str, Any] = {}
-        told = [self._concept(self.instructions, one, doubts) for one in dose.instructions]
+        told = [self._concept(self.instructions, one, doubts, INSTRUCTIONS) for one in dose.instructions]
         if routes:
             for element, number in (("site", 2), ("method", 4)):
                 if field := routes[0].field(number):
-                    made[element] = self._concept(self.routes[number], field[0], doubts)
+                    made[element] = self._concept(self.routes[number], field[0], doubts, ROUTES)
             if field := routes[0].field(1):
-                made["route"] = self._concept(self.route, field[0], doubts)
-            told += [self._concept(self.routes[5], one, doubts) for one in routes[0].field(5)]
+                made["route"] = self._concept(self.route, field[0], doubts, ROUTES)
+            told += [self._concept(self.routes[5], one, doubts, ROUTES) for one in routes[0].field(5)]
         if told := [one for one in told if one]:
             made["additionalInstruction"] = told
         amounts = self._dose(dose, doubts) | self._rate(dose, doubts)
         if amounts:
             made["doseAndRate"] = [{"type": ORDERED, **amounts}]
         if daily := self.timings.quantity(dose.daily[0]) if dose.daily else None:
-            doubts += [daily] if isinstance(daily, Doubt) else []
+            doubts += [replace(daily, source=DAILY)] if isinstance(daily, Doubt) else []
             day = {"value": 1, "unit": "d", "system": UCUM, "code": "d"}
             made["maxDosePerPeriod"] = {"numerator": without_doubt(daily), "denominator": day}
         return {name: value for name, value in made.items() if value}
@@ -104,7 +107,7 @@ class Dosages:
         by: Scale = self.scale_of(dose.unit)
         low, high = (self._number(field, by, doubts) for field in (dose.low, dose.high))
         if (low or high) and by.doubt:
-            doubts.append(Doubt(None, *by.doubt))
+            doubts.append(Doubt(None, *by.doubt, source=UNIT))
         if high and high != low:
             return {"doseRange": {"low": low, "high": high} if low else {"high": high}}
         return {"doseQuantity": low} if low else {}
@@ -113,7 +116,7 @@ class Dosages:
         by: Scale = self.scale_of(dose.rate_unit)
         rate = self._number(dose.rate, by, doubts)
         if rate:
-            doubts += [Doubt(None, *by.doubt)] if by.doubt else []
+            doubts += [Doubt(None, *by.doubt, source=RATE_UNIT)] if by.doubt else []
             return {"rateQuantity": rate}
         return self.rate_ratio(dose.low, dose.unit, dose.per) or {}
 
@@ -123,7 +126,12 @@ class Dosages:
         code, length = TIME_UNITS.get(told[:1].lower()), decimal_of(told[1:])
         if not (given and code and length):
             return None
-        return {"rateRatio": {"numerator": given, "denominator": {"value": length, "unit": code, "system": UCUM, "code": code}}}
+        return {
+            "rateRatio": {
+                "numerator": given,
+                "denominator": {"value": length, "unit": code, "system": UCUM, "code": code},
+            }
+        }
 
     def _number(self, field: Field, by: Scale, doubts: list[Doubt]) -> dict[str, Any] | None:
         text = first(field)
@@ -131,14 +139,14 @@ class Dosages:
             return None
         value = decimal_of(text)
         if value is None:
-            doubts.append(NOT_NUMBER)
+            doubts.append(replace(NOT_NUMBER, source=LOW))
             return None
         return quantity(Measured(value), by)
 
-    def _concept(self, concepts: Concepts, sent: Any, doubts: list[Doubt]) -> Any:
+    def _concept(self, concepts: Concepts, sent: Repetition, doubts: list[Doubt], source: int) -> Any:
         made = concepts.concept(sent)
         if isinstance(made, Doubt):
-            doubts.append(made)
+            doubts.append(replace(made, source=source))
         return without_doubt(made)
 
 
@@ -181,7 +189,7 @@ def _bind_rate(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 
 def _doubted(made: Any, doubts: Sequence[Doubt]) -> Any:
-    return Doubt(made, doubts[0].code, doubts[0].text, doubts[0].kind) if doubts else made
+    return replace(doubts[0], value=made) if doubts else made
 
 
 def _bind_own_strength(site: Site, paths: tuple[str, ...]) -> Bound:
@@ -196,7 +204,9 @@ def _bind_own_strength(site: Site, paths: tuple[str, ...]) -> Bound:
         by = scale_of(unit)
         below = quantity(Measured(per), scale_of(volume_unit)) if per else None
         ratio = _strength(None, quantity(Measured(value), by), below)
-        return _doubted([{"itemCodeableConcept": named, "strength": ratio}], [Doubt(None, *by.doubt)] if by.doubt else [])
+        return _doubted(
+            [{"itemCodeableConcept": named, "strength": ratio}], [Doubt(None, *by.doubt)] if by.doubt else []
+        )
 
     return rx_ingredient
 
@@ -225,7 +235,9 @@ def _bind_ingredient(site: Site, _paths: tuple[str, ...]) -> Bound:
             kind = part(segment.field(1)[0], 1) if segment.field(1) else ""
             if kind in {"A", "B"}:
                 one["isActive"] = kind == "A"
-            if strength := _strength(amount(segment, 3, doubts), amount(segment, 5, doubts), amount(segment, 8, doubts)):
+            if strength := _strength(
+                amount(segment, 3, doubts), amount(segment, 5, doubts), amount(segment, 8, doubts)
+            ):
                 one["strength"] = strength
             made.append(one)
         return _doubted(made or None, doubts)

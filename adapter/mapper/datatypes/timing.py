@@ -192,7 +192,12 @@ def _meaning(code: str) -> dict[str, Any]:
     if found := _EVERY.fullmatch(code):
         return {"frequency": 1, "period": int(found[1]), "periodUnit": LETTERS[found[2]]} if int(found[1]) else {}
     if found := _ON_DAYS.fullmatch(code):
-        return {"frequency": 1, "period": int(found[1] or 1), "periodUnit": "wk", "dayOfWeek": [DAYS[int(day)] for day in found[2]]}
+        return {
+            "frequency": 1,
+            "period": int(found[1] or 1),
+            "periodUnit": "wk",
+            "dayOfWeek": [DAYS[int(day)] for day in found[2]],
+        }
     if found := _TIMES.fullmatch(code):
         return {"frequency": int(found[1] or found[2]), "period": 1, "periodUnit": "d"}
     return {}
@@ -223,13 +228,14 @@ def _bind_occurrence(site: Site, _paths: tuple[str, ...]) -> Bound:
     return tq_occurrence
 
 
-def _bind_priority(site: Site, _paths: tuple[str, ...]) -> Bound:
+def _bind_priority(site: Site, paths: tuple[str, ...]) -> Bound:
     table = site.table(PRIORITIES)
+    plain = len(paths) - 2 if paths[-1] == "OBR-5" else None
 
     def tq_priority(segments: tuple[Segment, ...], *fields: Field) -> str | Doubt | None:
-        """The last field is a priority itself (OBR-5), where no timing has one."""
-        *timed, plain = fields
-        sent = [one for plan in plans(segments, *timed) for one in plan.priorities] or list(plain[:1])
+        """OBR-5 is a priority itself, where no timing has one; the other fields are timings."""
+        sent = [one for plan in plans(segments, *fields[:plain]) for one in plan.priorities]
+        sent = sent or ([] if plain is None else list(fields[plain][:1]))
         codes = dict.fromkeys(text for one in sent if (text := part(one, 1)))
         if not codes:
             return None
