@@ -329,10 +329,10 @@ class _Writer:
         *parents, last = self.rule.target
         lines: list[str] = []
         holder = "out"
-        for parent in parents:
-            lines.append(f"{pad}p = {holder}.get({parent!r})")
-            lines.append(f"{pad}if p is None: p = {holder}[{parent!r}] = {{}}")
-            holder = "p"
+        for depth, parent in enumerate(parents):
+            lines.append(f"{pad}p{depth} = {holder}.get({parent!r})")
+            lines.append(f"{pad}if p{depth} is None: p{depth} = {holder}[{parent!r}] = {{}}")
+            holder = f"p{depth}"
         if last.endswith("[x]"):
             return [*lines, f"{pad}{holder}.update({value})"]
         if many:

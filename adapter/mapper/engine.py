@@ -236,14 +236,13 @@ class _Run:
 
     def _doubted(self, entry: Entry, compiled: Compiled, sources: Sequence[Path2]) -> str:
         """The first source that the message has: of several that a rule takes the others may be absent."""
-        for source in (*sources, sources[0]):
-            slot = compiled.slots.index((source.segment, not source.field))
-            at = entry.slots[slot]
-            if isinstance(at, tuple) and at:
-                return self._at(entry, slot)
-            if isinstance(at, int) and self.segments[at].raw(source.field):
-                break
-        return f"{self._at(entry, slot)}{str(source)[3:]}"
+        found = next((source for source in sources if self._valued(entry, compiled, source)), sources[0])
+        slot = compiled.slots.index((found.segment, not found.field))
+        return f"{self._at(entry, slot)}{str(found)[3:]}"
+
+    def _valued(self, entry: Entry, compiled: Compiled, source: Path2) -> bool:
+        at = entry.slots[compiled.slots.index((source.segment, not source.field))]
+        return bool(at) if isinstance(at, tuple) else at is not None and bool(self.segments[at].raw(source.field))
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""

@@ -207,7 +207,7 @@ def _beside(names: frozenset[str], spot: Spot, segments: _Numbered) -> bool:
 
 
 def _noted(spot: Spot) -> Spot:
-    """Where the notes of a segment stand: beside it, or, of one of several kinds of detail (ORM), beside their group."""
+    """Where the notes of a segment stand: beside it, or, of a detail in a choice (ORM), beside the choice."""
     return Spot(spot.index, spot.groups[:-1], spot.names[:-1]) if spot.names[-1] == "CHOICE" else spot
 
 

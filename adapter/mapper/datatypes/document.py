@@ -58,7 +58,7 @@ def _bind_content(site: Site, _paths: tuple[str, ...]) -> Bound:
     return content
 
 
-def _bind_relation(site: Site, paths: tuple[str, ...]) -> Bound:
+def _bind_relation(site: Site, _paths: tuple[str, ...]) -> Bound:
     """TXA-13, the parent, and by the event what this document does to it: the parent by its identity."""
     numbers, events = site.identifiers.of_field("TXA-12"), site.table(RELATION)
     system = f"{NAMING}/{site.code.lower()}-document-reference"

@@ -5,7 +5,6 @@ v2-to-FHIR guide: RXO[MedicationRequest], RXR[MedicationRequest], TQ1[Medication
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from adapter.hl7v2.message import Field, Repetition, Segment
@@ -14,9 +13,9 @@ from adapter.mapper.datatypes.converter import Bound, Converter, first, part
 from adapter.mapper.datatypes.cq import TIME_UNITS
 from adapter.mapper.datatypes.cwe import Concepts
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
-from adapter.mapper.datatypes.obx import CONVERTERS as OBSERVED
 from adapter.mapper.datatypes.nm import Measured, decimal_of
-from adapter.mapper.datatypes.quantity import Scale, quantity, scale
+from adapter.mapper.datatypes.obx import CONVERTERS as OBSERVED
+from adapter.mapper.datatypes.quantity import Scale, quantity, scales
 from adapter.mapper.datatypes.timing import TIMING_SEGMENT, Plan, Timings, plans
 from adapter.mapper.sites import Site
 
@@ -31,7 +30,7 @@ READ_FIELDS = {"TQ1": TIMING_SEGMENT, "RXR": (1, 2, 4, 5), "OBX": (3, 5, 6)}
 
 
 class Dose(NamedTuple):
-    """Fields of RXO, RXE or RXG in the order of a rule's `from:`, after the segments TQ1, RXR and OBX and the field TQ."""
+    """Fields of RXO, RXE or RXG as a rule's `from:` has them, after the segments TQ1, RXR and OBX and the field TQ."""
 
     low: Field
     high: Field
@@ -51,7 +50,7 @@ class Dosages:
         self.timings = Timings(site)
         self.routes = {2: Concepts(site, "RXR-2"), 4: Concepts(site, "RXR-4"), 5: Concepts(site, "RXR-5")}
         self.route, self.instructions = Concepts(site, "RXR-1"), Concepts(site, instructions)
-        self.scale_of = lru_cache(maxsize=256)(lambda unit: scale(site, unit))
+        self.scale_of = scales(site)
 
     def dosages(
         self, timed: list[Plan], routes: Sequence[Segment], dose: Dose
@@ -194,7 +193,7 @@ def _doubted(made: Any, doubts: Sequence[Doubt]) -> Any:
 
 def _bind_own_strength(site: Site, paths: tuple[str, ...]) -> Bound:
     """A drug's own strength (RXE-25, per RXE-33) as its one ingredient, under the drug's code."""
-    codes, scale_of = Concepts(site, paths[0]), lru_cache(maxsize=256)(lambda unit: scale(site, unit))
+    codes, scale_of = Concepts(site, paths[0]), scales(site)
 
     def rx_ingredient(code: Field, strength: Field, unit: Field, volume: Field, volume_unit: Field) -> Any:
         value, per = decimal_of(first(strength)), decimal_of(first(volume))
@@ -214,7 +213,7 @@ def _bind_own_strength(site: Site, paths: tuple[str, ...]) -> Bound:
 def _bind_ingredient(site: Site, _paths: tuple[str, ...]) -> Bound:
     """RXC to Medication.ingredient; a base (RXC-1 `B`) is no active ingredient."""
     codes = Concepts(site, "RXC-2")
-    scale_of = lru_cache(maxsize=256)(lambda unit: scale(site, unit))
+    scale_of = scales(site)
 
     def amount(segment: Segment, number: int, doubts: list[Doubt]) -> dict[str, Any] | None:
         value, by = decimal_of(first(segment.field(number))), scale_of(segment.field(number + 1))
