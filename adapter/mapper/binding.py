@@ -8,17 +8,17 @@ from typing import Any
 from adapter.fhir import r4
 from adapter.hl7v2 import grammar
 from adapter.hl7v2.message import split_field
-from adapter.mapper.compiled import Compiled, Slots, reads, slot_order
+from adapter.mapper.compiled import Compiled, Slots, reads, slot_order, told
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.generate import details, generate
+from adapter.mapper.ids import NAMING
 from adapter.mapper.makers import MEMO_LIMIT, STANDARD
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 from adapter.mapper.times import order_key
 
 HEADER_TIME = Path2("MSH", 7)
-NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
 
 
 def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]) -> Compiled:
@@ -50,7 +50,8 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
         identify=_identify(segment_map, site, slots),
         event_time=_event_time(segment_map, site, slots),
         shares_event_time=all(path.segment != segment_map.segment for path in segment_map.order),
-        names_identifier=not identity.converter,
+        names_identifier=not identity.converter and _has(segment_map.resource, "identifier"),
+        told=tuple(told(rule, slots) for rule in segment_map.rules),
         reads=reads(segment_map, unread),
         repeats={
             rule.target: r4.element(f"{segment_map.resource}.{rule.target[0]}").many
@@ -60,6 +61,14 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
         wanted=_wanted(segment_map, slots),
         details=details(segment_map, site, unread),
     )
+
+
+def _has(resource: str, name: str) -> bool:
+    try:
+        r4.element(f"{resource}.{name}")
+    except r4.UnknownElement:
+        return False
+    return True
 
 
 def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
@@ -99,7 +108,7 @@ def _checked_converter(rule: Rule, path: str, element: r4.Element) -> None:
     converter = CONVERTERS.get(rule.converter)
     if converter is None:
         raise rule.place.error(f"as: there is no converter {rule.converter}{_nearest(rule.converter, CONVERTERS)}")
-    takes = 0 if not rule.sources[0].field else len(rule.sources)
+    takes = len(rule.sources) if rule.whole or rule.sources[0].field else 0
     if converter.sources not in {takes, -1 if takes else 0} or (takes == 1 and rule.whole != converter.whole):
         raise rule.place.error(f"as: {rule.converter} does not take from: as it stands here")
     if rule.urls:

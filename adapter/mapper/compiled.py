@@ -1,6 +1,6 @@
 """A segment map compiled for one site: what it reads, and the functions that follow it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,9 +36,10 @@ class Compiled:
 
     `slots` names what `build` expects in its list: each is the tuple of raw fields of one segment, or, for a bare
     source such as `NTE`, the tuple of segments. The first `own` slots, of which 0 is the map's own segment, are those
-    of one resource; the others it shares with its neighbours, and `shared` makes what they alone give. `wanted` says
-    whether there is anything to make (None: always); `details`, by the number of the rule, what a rule with refer: and
-    as: takes from the segments of what it refers to.
+    of one resource; the others it shares with its neighbours, and `shared` makes what they alone give. `told` has for
+    each rule what an issue names: the slot of its source, the rest of the path, file and line. `wanted` says whether
+    there is anything to make (None: always); `details`, by the number of the rule, what a rule with refer: and as:
+    takes from the segments of what it refers to.
     """
 
     map: SegmentMap
@@ -50,6 +51,7 @@ class Compiled:
     event_time: Callable[[Slots], str]
     shares_event_time: bool
     names_identifier: bool
+    told: tuple[tuple[int, str, str], ...]
     reads: Mapping[Slot, Reads]
     repeats: Mapping[tuple[str, ...], bool]
     wanted: Callable[[Slots], bool] | None = None
@@ -64,6 +66,14 @@ def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
         slots.setdefault((path.segment, not path.field), None)
     own, *others = slots
     return own, *sorted(others, key=lambda slot: not slot[1])
+
+
+def told(rule: Rule, slots: Sequence[Slot]) -> tuple[int, str, str]:
+    """What an issue of this rule names: the slot, `-5.1`, `OBX-Observation.yaml:20`."""
+    if not rule.sources or rule.refer:
+        return 0, "", str(rule.place)
+    source = rule.sources[0]
+    return slots.index((source.segment, not source.field)), str(source)[3:], str(rule.place)
 
 
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:
@@ -90,7 +100,7 @@ def reads(segment_map: SegmentMap, unread: Mapping[str, frozenset[int]]) -> Mapp
             if path.field:
                 _note(found, path, components)
             else:
-                fields = converter.fields if converter else ()
+                fields = converter.fields_of(path.segment) if converter else ()
                 found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
     for path in (*_identity_paths(segment_map), *segment_map.when, *segment_map.ignored):
         _note(found, path, None)

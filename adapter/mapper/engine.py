@@ -14,7 +14,7 @@ from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
-from adapter.mapper.plan import Base, Entry, Plan, Reference
+from adapter.mapper.plan import Entry, Plan, Reference
 
 
 class Mapped(NamedTuple):
@@ -33,8 +33,7 @@ class Mapped(NamedTuple):
     patient_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(NamedTuple):
     """Something that a person should know; `text` never holds a value of the message."""
 
     severity: str
@@ -135,7 +134,7 @@ class _Run:
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
         while True:
-            bases = [self._base(base, shared) for base, shared in zip(self.plan.bases, self.shared, strict=True)]
+            bases = [self._base(number) for number in range(len(self.plan.bases))]
             built = [self.build(number, entry, bases[entry.base]) for number, entry in enumerate(self.plan.entries)]
             if None not in built:
                 return built
@@ -146,11 +145,12 @@ class _Run:
                 self.references[number] = None
             self.issues.clear()
 
-    def _base(self, base: Base, shared: list[Any]) -> "_Shared":
+    def _base(self, number: int) -> "_Shared":
+        base, first = self.plan.bases[number], self.plan.firsts[number]
         compiled = self.maps[base.map]
         out: dict[str, Any] = {"resourceType": compiled.map.resource, "id": ""}
         doubts: Doubts = []
-        slots = [*[()] * compiled.own, *shared]
+        slots = [*[()] * compiled.own, *self.shared[number]]
         compiled.shared(slots, out, doubts)
         for reference in base.references:
             element = reference.target[0]
@@ -161,7 +161,8 @@ class _Run:
                 found = [made for target in reference.entries if (made := self.references[target])]
             if found:
                 out[element] = found if reference.many else found[0]
-        return _Shared(out, doubts, compiled.event_time(slots) if compiled.shares_event_time else "")
+        cleared = self._doubts(first, compiled, doubts)[1] if doubts else ()
+        return _Shared(out, cleared, compiled.event_time(slots) if compiled.shares_event_time else "")
 
     def _items(self, compiled: Compiled, reference: Reference) -> Iterator[dict[str, Any]]:
         """One item for each resource that is referred to, with what its own segment says beside the reference."""
@@ -191,9 +192,10 @@ class _Run:
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
             out["identifier"] = [{"system": system, "value": value}]
-        doubts = base.doubts.copy()
+        doubts: Doubts = []
         missing = compiled.build(slots, out, doubts)
-        defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), entry.clear)
+        defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), ())
+        cleared = (*cleared, *base.cleared, *entry.clear) if cleared or base.cleared else entry.clear
         if missing:
             text = f"{entry.resource} not made: FHIR requires {missing}"
             self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
@@ -214,15 +216,14 @@ class _Run:
         defaults: list[str] = []
         cleared: list[str] = []
         for number, doubt in doubts:
-            rule = compiled.map.rules[number]
             if doubt is CLEARED or doubt is DEFAULTED:
-                (cleared if doubt is CLEARED else defaults).append(".".join(rule.target))
+                target = ".".join(compiled.map.rules[number].target)
+                (cleared if doubt is CLEARED else defaults).append(target)
                 continue
-            source = rule.sources[0]
-            slot = compiled.slots.index((source.segment, not source.field))
-            path = f"{self._at(entry, slot)}{str(source)[3:]}"
-            self.issues.append(Issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind))
-        return tuple(defaults), (*cleared, *entry.clear)
+            slot, suffix, place = compiled.told[number]
+            path = (self._at(entry, slot) if slot else self.plan.labels[entry.index]) + suffix
+            self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
+        return tuple(defaults), tuple(cleared)
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""
@@ -231,10 +232,10 @@ class _Run:
 
 
 class _Shared(NamedTuple):
-    """What the resources of one `Base` have in common: elements, what is doubtful, and the event's time."""
+    """What the resources of one `Base` have in common: elements, those that were cleared, and the event's time."""
 
     resource: dict[str, Any]
-    doubts: Doubts
+    cleared: tuple[str, ...]
     order: str
 
 

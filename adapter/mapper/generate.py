@@ -16,7 +16,7 @@ from adapter.mapper.compiled import Build, Details, components_read, slot_order
 from adapter.mapper.datatypes import CONVERTERS, Bound
 from adapter.mapper.datatypes.cwe import BY
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
-from adapter.mapper.makers import DEFAULTED, Maker, group, several, single
+from adapter.mapper.makers import DEFAULTED, Maker, group, mixed, several, single
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 
@@ -162,6 +162,8 @@ class _Writer:
             self._names[f"G{number}"] = maker.known.get
 
     def _maker(self, number: int, rule: Rule, convert: Any, *, many: bool) -> Maker:
+        if rule.whole and not all(path.field for path in rule.sources):
+            return mixed(convert, number, many=many)
         if not rule.sources[0].field:
             return group(convert, number, many=many)
         if rule.whole:
@@ -240,15 +242,12 @@ class _Writer:
             yield f"{pad}if True{self._unless(rule)}:"
             yield from self._store(pad + " ", f"V{number}", rule)
             return
-        if not rule.sources[0].field:
-            yield f"{pad}r = S[{self._slots[rule.sources[0].segment, True]}]"
-            yield f"{pad}if r{self._unless(rule)}:"
-        elif len(rule.sources) == 1:
-            yield f"{pad}r = {self._raw(rule.sources[0])}"
+        if len(rule.sources) == 1:
+            yield f"{pad}r = {self._source(rule.sources[0])}"
             yield f"{pad}if r{self._unless(rule)}:"
         else:
             raws = [f"a{place}" for place in range(len(rule.sources))]
-            yield from (f"{pad}{raw} = {self._raw(path)}" for raw, path in zip(raws, rule.sources, strict=True))
+            yield from (f"{pad}{raw} = {self._source(path)}" for raw, path in zip(raws, rule.sources, strict=True))
             yield f"{pad}if ({' or '.join(raws)}){self._unless(rule)}:"
             yield f"{pad} r = {', '.join(raws)}"
         yield from self._made(pad + " ", number, rule)
@@ -277,6 +276,9 @@ class _Writer:
             yield f"{pad}{holder}[{last!r}] = {holder}[{last!r}] + {value} if {last!r} in {holder} else {value}"
         else:
             yield f"{pad}{holder}[{last!r}] = {value}"
+
+    def _source(self, path: Path2) -> str:
+        return self._raw(path) if path.field else f"S[{self._slots[path.segment, True]}]"
 
     def _raw(self, path: Path2) -> str:
         slot = self._slots[path.segment, False]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
@@ -14,8 +14,7 @@ from adapter.mapper.plan import Entry, Plan, Read, fields_read
 from adapter.mapper.rules import Path2, Place, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """A populated field, or component, that no rule read."""
 
     segment: str
@@ -86,7 +85,7 @@ class Ledger:
         """Every populated field that no rule read and no map names as ignored, in message order."""
         reads = self.plan.reads
         if None in self.made:
-            reads = self._reads_of_made()
+            reads = self.plan.reads_of([number for number, made in enumerate(self.made) if made], self._read_by)
         left: list[Unread] = []
         for segment, read in zip(self.segments, reads, strict=True):
             fields = segment.fields
@@ -98,16 +97,9 @@ class Ledger:
                     left += [Unread(segment.name, segment.position, number, component) for component in unread]
         return tuple(left)
 
-    def _reads_of_made(self) -> tuple[Read, ...]:
-        """What the entries read that became resources; remembered with the plan, for the next message of its kind."""
-        which = tuple(made is not None for made in self.made)
-        found = self.plan.partial.get(which)
-        if found is None:
-            names = [segment.name for segment in self.segments]
-            entries = [entry for entry, made in zip(self.plan.entries, which, strict=True) if made]
-            found = fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
-            self.plan.partial[which] = found
-        return found
+    def _read_by(self, entries: Sequence[Entry]) -> Sequence[Read]:
+        names = [segment.name for segment in self.segments]
+        return fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
 
     def lineage(self) -> Iterator[Lineage]:
         """For every element that was made, the paths, rule and bytes it came from."""
@@ -121,7 +113,7 @@ class Ledger:
         if not _has(used.resource, rule.target) or (rule.unless and any(self._filled(used, rule.unless))):
             return
         for path in rule.sources if not rule.refer else ():
-            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields
+            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields_of(path.segment)
             for index in self._filled(used, path):
                 for field in fields:
                     one = Path2(path.segment, field, path.component)

@@ -66,6 +66,22 @@ def group(convert: Callable[[tuple[Segment, ...]], Any], number: int, *, many: b
     return Maker(make)
 
 
+def mixed(convert: Callable[..., Any], number: int, *, many: bool) -> Maker:
+    """Make a converter of several sources at once, some of them fields, some all segments of one name."""
+
+    def make(sources: tuple[str | tuple[Segment, ...], ...], doubts: Doubts) -> Any:
+        given = [
+            one if isinstance(one, tuple) else split_field(one, STANDARD) if one and one != NULL else ()
+            for one in sources
+        ]
+        value, doubt = _parted(convert(*given))
+        if doubt is not None:
+            doubts.append((number, doubt))
+        return _listed(value) if many else value
+
+    return Maker(make)
+
+
 def _remembering(convert: Callable[[Any], Made], number: int, length: Callable[[Any], int]) -> Maker:
     known: dict[Any, Any] = {}
     others: dict[Any, Made] = {}

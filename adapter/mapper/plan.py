@@ -16,6 +16,7 @@ from adapter.mapper.nearest import NOWHERE, Places, Spot, by_name, spots
 from adapter.mapper.rules import MessageMap, Part
 
 _NONE: frozenset[int] = frozenset()
+_SOME_KEPT = 16
 
 _DETAIL_OF: Mapping[str, str] = {"PD1": "PID", "PV1": "PID", "PV2": "PV1", "IN2": "IN1", "IN3": "IN1"}
 """Segments that say more of the one that they follow: of two patients (ADT_A17) each has its own."""
@@ -63,8 +64,7 @@ def _nothing(_fields: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(NamedTuple):
     """An element that refers to other resources of the message, by their number in the plan.
 
     `segments` are those that the resources come from, in the same order; `rule` is the number of the rule.
@@ -108,17 +108,25 @@ class Plan:
     """All resources of one message shape.
 
     `reads` says per segment what the rules read, worked out when the plan is made, for the usual case that every
-    entry becomes a resource; `partial` remembers the same by which entries became one. `labels` names each segment
-    with its occurrence: `OBX`, `OBX[2]`.
+    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`. `firsts` has for each
+    base its first entry.
     """
 
     entries: tuple[Entry, ...]
     bases: tuple[Base, ...]
     reads: tuple[Read, ...]
     labels: tuple[str, ...]
-    partial: dict[tuple[bool, ...], tuple[Read, ...]] = field(
-        default_factory=dict[tuple[bool, ...], tuple[Read, ...]], compare=False
-    )
+    firsts: tuple[Entry, ...]
+    _some: dict[tuple[int, ...], Sequence[Read]] = field(default_factory=dict[tuple[int, ...], Sequence[Read]])
+
+    def reads_of(self, made: Sequence[int], read_by: Callable[[Sequence[Entry]], Sequence[Read]]) -> Sequence[Read]:
+        """`reads` where only these entries were made; the same ones are missing in most messages of a sender."""
+        key = tuple(made)
+        if key not in self._some:
+            if len(self._some) >= _SOME_KEPT:
+                self._some.clear()
+            self._some[key] = read_by([self.entries[number] for number in made])
+        return self._some[key]
 
     def filled(self, entry: Entry, slot: int) -> tuple[int, ...]:
         """The segments, by their numbers, that fill a slot of an entry's map."""
@@ -158,20 +166,22 @@ def make_plan(
         for part in message_map.parts
         if maps[part.map].map.segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
     ]
+    segments = by_name((names[spot.index], spot.index, spot) for spot in every)
+    parts = [(part, spot) for part, spot in parts if not _beside(part.without, spot, segments)]
     referred = {rule.refer for part in message_map.parts for rule in maps[part.map].map.rules if rule.refer}
     made = by_name(
         (name, number, spot)
         for number, (part, spot) in enumerate(parts)
         for name in (maps[part.map].map.resource, *({part.map} & referred))
     )
-    segments = by_name((names[spot.index], spot.index, spot) for spot in every)
     if not _FOLLOWERS.isdisjoint(names):
         segments |= by_name((_OWNER, spot.index, spot) for spot in every if names[spot.index] in _OWNERS)
     bases: dict[Base, int] = {}
     around = _Around(made, segments, bases, [spot.index for _, spot in parts])
     entries = tuple(_entry(part, maps[part.map], (number, spot), around) for number, (part, spot) in enumerate(parts))
     reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
-    return Plan(entries, tuple(bases), reads, _labels(names))
+    firsts = {entry.base: entry for entry in reversed(entries)}
+    return Plan(entries, tuple(bases), reads, _labels(names), tuple(firsts[number] for number in range(len(bases))))
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:
@@ -285,6 +295,11 @@ def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[in
     return () if one is None else (one,)
 
 
+def _beside(names: frozenset[str], spot: Spot, segments: _Numbered) -> bool:
+    """Whether a segment of one of these names stands in the same group, or in a group in it."""
+    return any(segments.get(name, NOWHERE).within(spot.groups[-1]) for name in names)
+
+
 def _nearest(name: str, own_name: str, spot: Spot, segments: _Numbered) -> int | None:
     places = segments.get(name, NOWHERE)
     if _DETAIL_OF.get(name) == own_name:
@@ -299,4 +314,5 @@ def _group(name: str, own_name: str, spot: Spot, segments: _Numbered) -> tuple[i
         return places.after(spot, spot.index, until=segments[own_name])
     if name in _FOLLOWERS:
         return places.after(spot, spot.index, until=segments.get(_OWNER, NOWHERE))
-    return tuple(places.within(spot.groups[-1]))
+    found = places.nearest(spot)
+    return tuple(index for index in found if index > spot.index) or found

@@ -15,7 +15,7 @@ RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "
 MAP_KEYS = frozenset({"segment", "resource", "identity", "when", "order", "fields", "ignored", "replaces", "numbered"})
 MESSAGE_KEYS = frozenset({"structure", "events", "resources", "ignored"})
 LEFT_OUT_KEYS = frozenset({"segment", "on", "reason"})
-PART_KEYS = frozenset({"map", "in", "update", "on", "clear"})
+PART_KEYS = frozenset({"map", "in", "without", "update", "on", "clear"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class SegmentMap:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One resource of a message: which segment map, in which groups, with what authority.
+    """One resource of a message: which segment map, in which groups, beside which segments not, with what authority.
 
     `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away.
     """
@@ -105,6 +105,7 @@ class Part:
     place: Place
     map: str
     groups: frozenset[str]
+    without: frozenset[str]
     fill: bool
     events: frozenset[str]
     clear: tuple[str, ...]
@@ -213,6 +214,7 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
         Place(file, row.line),
         str(row["map"]),
         frozenset(row.get("in", ())),
+        frozenset(row.get("without", ())),
         update == "fill",
         _on(row, events, file),
         tuple(str(element) for element in row.get("clear", ())),
