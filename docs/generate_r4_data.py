@@ -30,18 +30,17 @@ Condition-category Condition-clinical-status Condition-encounter Condition-onset
 Condition-recorded-date Condition-subject Condition-verification-status
 DiagnosticReport-category DiagnosticReport-issued DiagnosticReport-result DiagnosticReport-specimen
 DiagnosticReport-status DiagnosticReport-subject
-Encounter-account Encounter-class Encounter-diagnosis Encounter-episode-of-care Encounter-service-provider Encounter-status Encounter-subject
-EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
-Location-identifier Location-name Location-operational-status Location-organization Location-status
 DiagnosticReport-based-on DiagnosticReport-performer
 DocumentReference-author DocumentReference-contenttype DocumentReference-custodian DocumentReference-date
 DocumentReference-description DocumentReference-related DocumentReference-relatesto DocumentReference-relation
 DocumentReference-security-label DocumentReference-status DocumentReference-subject
-Encounter-class Encounter-service-provider Encounter-status Encounter-subject
 Immunization-location Immunization-lot-number Immunization-manufacturer Immunization-performer
 Immunization-reaction-date Immunization-reason-code Immunization-status Immunization-status-reason
 Immunization-vaccine-code
-Location-identifier Location-name Location-organization Location-status
+Encounter-account Encounter-class Encounter-diagnosis Encounter-episode-of-care
+Encounter-service-provider Encounter-status Encounter-subject
+EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
+Location-identifier Location-name Location-operational-status Location-organization Location-status
 MedicationAdministration-context MedicationAdministration-effective-time
 MedicationAdministration-performer MedicationAdministration-reason-given MedicationAdministration-request
 Medication-expiration-date Medication-form Medication-identifier Medication-ingredient-code Medication-lot-number
@@ -59,7 +58,6 @@ individual-birthdate individual-family individual-gender individual-given
 Procedure-based-on Procedure-performer Procedure-reason-code
 Provenance-agent Provenance-patient Provenance-recorded Provenance-target Provenance-when
 Procedure-category Procedure-part-of Procedure-status Procedure-subject
-Provenance-recorded Provenance-target
 RelatedPerson-identifier RelatedPerson-name RelatedPerson-patient RelatedPerson-relationship
 ResearchStudy-category ResearchStudy-date ResearchStudy-identifier ResearchStudy-site
 ResearchStudy-sponsor ResearchStudy-status ResearchStudy-title

@@ -15,7 +15,7 @@ Reads = Mapping[int, frozenset[int] | None]
 """The fields of a segment that some rule reads: None is the whole field, else these components."""
 
 _NONE: frozenset[int] = frozenset()
-CODED = frozenset({1, 2, 3})
+_CODE = frozenset({1, 2, 3})
 """Of a code that a table translates: the code, its text, and the name of its table, which say the same."""
 Slots = list[Any]
 Build = Callable[[Slots, dict[str, Any], Doubts], str | None]
@@ -30,19 +30,11 @@ class Details:
     reads: Reads
 
 
-class Source(NamedTuple):
-    """A source of a rule: the slot of its segment, its field (0: all segments of a name), its path after the name."""
-
-    slot: int
-    field: int
-    path: str
-
-
 class Told(NamedTuple):
-    """What an issue of a rule names: one of its sources, and the file and line of the rule."""
+    """What issues of one rule name: `OBX-Observation.yaml:20`, and of each source its slot, its field, and `-5.1`."""
 
-    sources: tuple[Source, ...]
     place: str
+    sources: tuple[tuple[int, int, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +44,7 @@ class Compiled:
     `slots` names what `build` expects in its list: each is the tuple of raw fields of one segment, or, for a bare
     source such as `NTE`, the tuple of segments. The first `own` slots, of which 0 is the map's own segment, are those
     of one resource; the others it shares with its neighbours, and `shared` makes what they alone give. `told` has for
-    each rule what an issue names. `wanted` says whether
+    each rule what an issue names: the slot of its source, the rest of the path, file and line. `wanted` says whether
     there is anything to make (None: always); `details`, by the number of the rule, what a rule with refer: and as:
     takes from the segments of what it refers to.
     """
@@ -84,10 +76,11 @@ def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
 
 
 def told(rule: Rule, slots: Sequence[Slot]) -> Told:
-    """What an issue of this rule names."""
-    sources = () if rule.refer else rule.sources
-    found = [Source(slots.index((one.segment, not one.field)), one.field, str(one)[3:]) for one in sources]
-    return Told(tuple(found) or (Source(0, 0, ""),), str(rule.place))
+    """What an issue of this rule names: of each source the slot, the field and `-5.1`, and the rule's own place."""
+    if not rule.sources or rule.refer:
+        return Told(str(rule.place), ((0, 0, ""),))
+    sources = ((slots.index((one.segment, not one.field)), one.field, str(one)[3:]) for one in rule.sources)
+    return Told(str(rule.place), tuple(sources))
 
 
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:
@@ -125,7 +118,7 @@ def components_read(rule: Rule, unread: Mapping[str, frozenset[int]]) -> frozens
     """The components that a rule reads of its sources, with those that its data type leaves out on purpose."""
     converter = CONVERTERS.get(rule.converter)
     if converter is None:
-        return CODED if rule.codes else None
+        return _CODE if rule.codes else None
     if converter.reads is None:
         return None
     return converter.reads | unread.get(rule.converter.partition("-")[0], _NONE)

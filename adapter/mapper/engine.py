@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
-from adapter.mapper.compiled import Compiled, Reads, Source
+from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
@@ -220,21 +220,19 @@ class _Run:
                 target = ".".join(compiled.map.rules[number].target)
                 (cleared if doubt is CLEARED else defaults).append(target)
                 continue
-            told = compiled.told[number]
-            slot, suffix = self._doubted(entry, told.sources[doubt.source :] or told.sources)
-            path = (self._at(entry, slot) if slot else self.plan.labels[entry.index]) + suffix
-            self.issues.append(Issue("warning", doubt.code, path, doubt.text, told.place, doubt.kind))
+            place, sources = compiled.told[number]
+            path = self._doubted(entry, sources[doubt.source :] or sources)
+            self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
         return tuple(defaults), tuple(cleared)
 
-    def _doubted(self, entry: Entry, sources: Sequence[Source]) -> tuple[int, str]:
-        """Slot and rest of the path of the first source that the message has: of several the others may be absent."""
-        if len(sources) > 1:
-            sources = [one for one in sources if self._valued(entry, one)] or sources
-        return sources[0].slot, sources[0].path
+    def _doubted(self, entry: Entry, sources: Sequence[tuple[int, int, str]]) -> str:
+        """The first source that the message has: of several that a rule takes the others may be absent."""
+        slot, _, suffix = next((one for one in sources if self._valued(entry, *one[:2])), sources[0])
+        return self._at(entry, slot) + suffix
 
-    def _valued(self, entry: Entry, source: Source) -> bool:
-        filled = self.plan.filled(entry, source.slot)
-        return any(not source.field or self.segments[at].raw(source.field) for at in filled)
+    def _valued(self, entry: Entry, slot: int, field: int) -> bool:
+        filled = self.plan.filled(entry, slot)
+        return bool(filled) and (not field or bool(self.segments[filled[0]].raw(field)))
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""

@@ -300,17 +300,17 @@ def _beside(names: frozenset[str], spot: Spot, segments: _Numbered) -> bool:
     return any(segments.get(name, NOWHERE).within(spot.groups[-1]) for name in names)
 
 
-def _noted(spot: Spot) -> Spot:
-    """Where the notes of a segment stand: beside it, or, of a detail in a choice (ORM), beside the choice."""
-    return Spot(spot.index, spot.groups[:-1], spot.names[:-1]) if spot.names[-1] == "CHOICE" else spot
-
-
 def _nearest(name: str, own_name: str, spot: Spot, segments: _Numbered) -> int | None:
     places = segments.get(name, NOWHERE)
     if _DETAIL_OF.get(name) == own_name:
         own = places.after(spot, spot.index, until=segments[own_name])
         return own[0] if own else None
     return places.one(spot, spot.index)
+
+
+def _noted(spot: Spot) -> Spot:
+    """Where the notes of a segment stand: beside it, or, of a detail in a choice (ORM), beside the choice."""
+    return Spot(spot.index, spot.groups[:-1], spot.names[:-1]) if spot.names[-1] == "CHOICE" else spot
 
 
 def _group(name: str, own_name: str, spot: Spot, segments: _Numbered) -> tuple[int, ...]:
