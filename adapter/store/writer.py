@@ -14,6 +14,7 @@ from adapter.fhir.json import canonical, dumps, loads
 from adapter.store import index
 from adapter.store.bulk import Bulk, parts
 from adapter.store.database import instant, marks, micros, rows, run_many
+from adapter.store.identities import redirected
 from adapter.store.members import Study, enrol, lock, members_among
 from adapter.store.merge import Mapped, Merged, MergeRule, content, merge, statement
 
@@ -120,6 +121,8 @@ class ResourceWriter:
         Raises:
             StorageUnavailable: another process changed a resource meanwhile; nothing may be committed.
         """
+        lock(self._connection, {f"Patient/{patient}" for put in self._puts if (patient := _patient(put.mapped))})
+        self._puts = redirected(self._connection, self._puts)
         # A message may make its patient a member; its other resources are then tied at once.
         self._puts.sort(key=lambda put: (put.message_id, put.mapped.resource["resourceType"] != "Patient"))
         patient_of = {_name(put.mapped.resource): _patient(put.mapped) for put in self._puts}
