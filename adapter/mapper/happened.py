@@ -70,9 +70,7 @@ def _event(one: Happening, plan: Plan, maps: Mapping[str, Compiled], built: Sequ
 
 def _path(plan: Plan, maps: Mapping[str, Compiled], number: int) -> str:
     entry = plan.entries[number]
-    index = entry.slots[0]
-    label = plan.labels[index] if isinstance(index, int) else maps[entry.map].map.segment
-    return f"{label}-{maps[entry.map].map.identity.paths[0][0].field}"
+    return f"{plan.labels[entry.index]}-{maps[entry.map].map.identity.paths[0][0].field}"
 
 
 def _identifier(made: Mapped | None) -> Mapping[str, Any]:
