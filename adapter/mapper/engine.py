@@ -66,15 +66,15 @@ def map_message(
     """
     run = _Run(segments, plan, maps)
     built = run.build_all()
+    identities, stated = happened(plan, maps, built) if plan.identities else ((), built)
     resources: list[Mapped] = []
-    for made in built:
-        if made:
-            resources.append(made)
+    for made, now in zip(built, stated, strict=True):
+        if made and now:
+            resources.append(now)
             if "link" in made.resource:
                 resources += _linked_patients(made)
-    identities, stated = happened(plan, maps, built) if plan.identities else ((), ())
-    ledger = Ledger(message, segments, plan, maps, built, ignored)
-    return Outcome((*resources, *stated), tuple(run.issues), ledger, identities)
+    ledger = Ledger(message, segments, plan, maps, stated, ignored)
+    return Outcome(tuple(resources), tuple(run.issues), ledger, identities)
 
 
 class _Run:
