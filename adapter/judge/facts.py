@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter.fhir.json import loads
+from adapter.fhir.search_params import parameter_number
 from adapter.judge.verdict import Asked, Name
 from adapter.store.bulk import parts
 from adapter.store.database import Connection, marks, rows
@@ -12,6 +13,9 @@ from adapter.store.identities import Redirect, redirects
 from adapter.store.members import members_among
 
 _AT_ONCE = 500
+_IDENTIFIER = parameter_number("Patient", "identifier")
+_HOLDERS = """SELECT r.id FROM index_token AS t JOIN resource AS r ON r.key = t.key
+    WHERE t.param = ? AND t.code = ? AND t.system = ?"""
 _READ = "SELECT resource_type, id, patient_id, body FROM resource WHERE NOT deleted AND id IN"
 
 
@@ -77,6 +81,25 @@ class StoredFacts:
         found = self._moves.get(name)
         return found.until if found else ""
 
+    def holders(self, system: str, value: str) -> set[str]:
+        """The ids of the Patients with this identifier, in this batch or stored."""
+        found = {number for (number,) in rows(self._connection, _HOLDERS, [_IDENTIFIER, value, system])}
+        said = {"system": system, "value": value}
+        return found | {
+            number
+            for (kind, number), row in self._rows.items()
+            if kind == "Patient" and row.body is None and any(said.items() <= one.items() for one in _numbers(row))
+        }
+
+    def linked(self, patient_id: str) -> set[str]:
+        """The Patients that are linked to this one, directly or through others."""
+        known, frontier = {patient_id}, [patient_id]
+        while frontier:
+            sql = f"SELECT other_id FROM patient_link WHERE patient_id IN ({marks(frontier)})"
+            frontier = sorted({other for (other,) in rows(self._connection, sql, frontier)} - known)
+            known |= set(frontier)
+        return known
+
     def is_member(self, patient_id: str) -> bool:
         """Whether a Patient is a member of the study."""
         if self._members is None:
@@ -95,6 +118,10 @@ class StoredFacts:
             content = {**one.resource, **before} if one.fill else {**before, **one.resource}
             patient = found.patient_id if found and (one.fill or not one.patient_id) else one.patient_id
             self._rows[name] = _Row(patient, None, content)
+
+
+def _numbers(row: _Row) -> list[dict[str, Any]]:
+    return row.read().get("identifier", [])
 
 
 def needed(asked: Sequence[Asked], needs: Sequence[Sequence[Name]]) -> set[Name]:

@@ -93,6 +93,14 @@ class Facts(Protocol):
         """What was said of it before this time (ISO, UTC) is of the patient it was moved to; empty: it never was."""
         ...
 
+    def holders(self, system: str, value: str) -> set[str]:
+        """The ids of the Patients with this identifier."""
+        ...
+
+    def linked(self, patient_id: str) -> set[str]:
+        """The Patients that are linked to this one, directly or through others."""
+        ...
+
     def is_member(self, patient_id: str) -> bool:
         """Whether a Patient is a member of the study."""
         ...

@@ -59,7 +59,8 @@ class Sender:
         self.sent += 1
         at = self.sent if minute is None else minute
         moment = f"20180301{8 + at // 60:02}{at % 60:02}00+0800"
-        return f"MSH|^~\\&|HIS|{self.site}|HUB|CENTRAL|{moment}||{kind}|{self.site}{self.sent:06}|P|2.5.1|||AL|NE|CHN|UNICODE UTF-8"
+        number = f"{self.site}{self.sent:06}"
+        return f"MSH|^~\\&|HIS|{self.site}|HUB|CENTRAL|{moment}||{kind}|{number}|P|2.5.1|||AL|NE|CHN|UNICODE UTF-8"
 
     def adt(self, event: str, *segments: str, minute: int | None = None) -> bytes:
         """An ADT message; `minute` is when it happened, by default one after the last."""
