@@ -5,18 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapter.fhir.json import loads
-from adapter.fhir.search_params import parameter_number
 from adapter.judge.verdict import Asked, Name
-from adapter.store.bulk import parts
-from adapter.store.database import Connection, marks, rows
+from adapter.store import known
+from adapter.store.database import Connection
 from adapter.store.identities import Redirect, redirects
 from adapter.store.members import members_among
-
-_AT_ONCE = 500
-_IDENTIFIER = parameter_number("Patient", "identifier")
-_HOLDERS = """SELECT r.id FROM index_token AS t JOIN resource AS r ON r.key = t.key
-    WHERE t.param = ? AND t.code = ? AND t.system = ?"""
-_READ = "SELECT resource_type, id, patient_id, body FROM resource WHERE NOT deleted AND id IN"
 
 
 @dataclass(slots=True)
@@ -46,10 +39,9 @@ class StoredFacts:
         found = redirects(connection, ids)
         self._redirects: Mapping[Name, Redirect] = {one.name: one for one in found if not one.until}
         self._moves: Mapping[Name, Redirect] = {one.name: one for one in found if one.until}
-        for some in parts(ids, _AT_ONCE):
-            for kind, number, patient, body in rows(connection, f"{_READ} ({marks(some)})", some):
-                if (kind, number) in self._wanted:
-                    self._rows[kind, number] = _Row(patient, bytes(body))
+        for name, patient, body in known.bodies(connection, ids):
+            if name in self._wanted:
+                self._rows[name] = _Row(patient, body)
 
     def content(self, name: Name) -> Mapping[str, Any] | None:
         """The resource as it is; None where there is none."""
@@ -83,7 +75,7 @@ class StoredFacts:
 
     def holders(self, system: str, value: str) -> set[str]:
         """The ids of the Patients with this identifier, in this batch or stored."""
-        found = {number for (number,) in rows(self._connection, _HOLDERS, [_IDENTIFIER, value, system])}
+        found = known.holders(self._connection, system, value)
         said = {"system": system, "value": value}
         return found | {
             number
@@ -93,12 +85,7 @@ class StoredFacts:
 
     def linked(self, patient_id: str) -> set[str]:
         """The Patients that are linked to this one, directly or through others."""
-        known, frontier = {patient_id}, [patient_id]
-        while frontier:
-            sql = f"SELECT other_id FROM patient_link WHERE patient_id IN ({marks(frontier)})"
-            frontier = sorted({other for (other,) in rows(self._connection, sql, frontier)} - known)
-            known |= set(frontier)
-        return known
+        return known.linked(self._connection, patient_id)
 
     def is_member(self, patient_id: str) -> bool:
         """Whether a Patient is a member of the study."""

@@ -14,7 +14,8 @@ class Known:
     """What rules follow besides what is stored.
 
     `organizations` by site, as its identifiers are assigned by; `holding`: sites that hold what is of nobody in the
-    study (`intake: {unenrolled: hold}`); `lifelong`: systems of numbers that one person has for life; `number`: a Patient's own number in the study.
+    study (`intake: {unenrolled: hold}`); `lifelong`: systems of numbers that one person has for life; `number`: a
+    Patient's own number in the study.
     """
 
     placeholders: Placeholders

@@ -61,6 +61,10 @@ class Part:
 
 def open_to(connection: Connection, kind: str, number: int) -> bool:
     """Whether one message is in a state from which this may start."""
+    if kind == UNMERGE:
+        return bool(_merged(connection, [number]))
+    if kind == SAME_PERSON:
+        return held_for(connection, number, DemographicConflict.code) is not None
     found = rows(connection, "SELECT state, lane FROM message WHERE id = ?", [number])
     return bool(found) and found[0][0] in STATES[kind] and (kind == RELEASE or found[0] != ("held", ""))
 
