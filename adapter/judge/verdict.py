@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from adapter.errors import Held
 from adapter.mapper.engine import Mapped
 from adapter.mapper.events import IdentityEvent
+from adapter.store.awaited import ENROLLED, STORED
+
+__all__ = ["ENROLLED", "STORED", "Asked", "Awaited", "Facts", "Found", "Hold", "Name", "Rule", "Verdict"]
 
 Name = tuple[str, str]
 """Type and id."""
-
-STORED, ENROLLED = "stored", "enrolled"
-"""What a held message may wait for: that a resource is stored, or that a patient becomes a member of the study."""
 
 
 @dataclass(frozen=True, slots=True)
