@@ -2,14 +2,18 @@
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from adapter.intake import Origin
+from adapter.intake.late import minimise_once
+from adapter.listeners import Channel
 from adapter.mapper.placeholders import load_placeholders
 from adapter.store.repair import SAME_PERSON, UNMERGE
 from tests.integration.catalogue_stand import agreed
-from tests.integration.identity_stand import NAMING, Sender, World, mrg, patient_id, pid, world
-from tests.integration.intake_stand import message
+from tests.integration.identity_stand import NAMING, NOW, Sender, World, mrg, patient_id, pid, world
+from tests.integration.intake_stand import intake_on, message, run
 
 A, B, C = (patient_id(number) for number in ("A1", "B1", "C1"))
 RESIDENT = "11010519491231002X"
@@ -39,6 +43,27 @@ def with_resident(number: str, resident: str, site: str = "FAHZU") -> str:
 
 def identifiers(it: World, patient: str) -> set[tuple[str, str]]:
     return {(one["system"], one["value"]) for one in it.read("Patient", patient)["identifier"]}
+
+
+def test_d2_sender_of_another_hospital_is_refused_and_the_other_sees_nothing(it: World) -> None:
+    intake = intake_on(it.database, it.catalog, lambda: NOW)
+    ours = Origin(Channel("fahzu", frozenset({"FAHZU"})), "mllp", "192.0.2.7:50000")
+
+    async def scene() -> None:
+        it.answers.append(await intake.receive(Sender("LSCH").person("L1"), origin=ours))
+        await intake.close()
+
+    run(scene)
+    assert it.states == [("rejected", "H2F-2013")]
+    assert b"ERR||MSH^1^4|103" in (it.answers[0].ack or b"")
+    assert it.all("Patient") == []
+
+
+@pytest.mark.parametrize("numbers", ["L1^^^LSCH^MR", "L1^^^LSCH^MR~Y1^^^YWCH^MR"])
+def test_d3_patient_with_numbers_of_other_hospitals_only_is_refused(it: World, his: Sender, numbers: str) -> None:
+    it.take(his.adt("A31", f"PID|1||{numbers}||赵^试九〇一||19541202|M", "PV1|1|N"))
+    assert it.states == [("rejected", "H2F-2107")]
+    assert b"ERR||PID^1^3|204" in (it.answers[0].ack or b"")
 
 
 def test_d4_number_of_another_authority_is_kept_and_finds_nobody(it: World, his: Sender) -> None:
@@ -114,6 +139,18 @@ def test_d10_site_that_holds_lets_go_on_enrolment(tmp_path: Path, his: Sender) -
         assert it.subjects() == {A}
 
 
+def test_d10_what_nobody_enrols_for_is_minimised_after_the_window(tmp_path: Path, his: Sender) -> None:
+    held = agreed(tmp_path, "fahzu", unenrolled="hold")
+    with world(tmp_path, held) as it:
+        it.take(his.result("A1", "1"))
+        (before,) = it.rows("SELECT sha256 FROM message")
+        minimise_once(it.database)
+        ((state, cause, raw, digest),) = it.rows("SELECT state, cause_code, raw, sha256 FROM message")
+        assert (state, cause, digest) == ("ignored", "H2F-3109", before[0])
+        assert bytes(raw).startswith(b"MSH|")
+        assert bytes(raw).count(b"\r") == 1
+
+
 def test_d23_number_that_names_another_person_is_held_before_anything_is_overwritten(it: World, his: Sender) -> None:
     it.take(his.person("A1"))
     before = it.content()
@@ -146,7 +183,7 @@ def test_d23_second_person_in_one_batch_is_held_too(it: World, his: Sender) -> N
     ],
     ids=["one differs", "absent", "less precise", "placeholders", "another script"],
 )
-def test_d23_what_differs_in_less_than_two_goes_on(it: World, his: Sender, changed: dict[str, str]) -> None:
+def test_d23_what_differs_in_less_than_two_goes_on(it: World, his: Sender, changed: dict[str, Any]) -> None:
     it.take(his.person("A1"), his.person("A1", **changed))
     assert it.states[-1] == ("mapped", "")
 
