@@ -51,7 +51,7 @@ class StoredFacts:
     def patient_of(self, name: Name) -> str | None:
         """The id of the Patient whose resource it is."""
         found = self._rows.get(name)
-        return found.patient_id if found else None
+        return self.survivor(("Patient", found.patient_id)) if found and found.patient_id else None
 
     def survivor(self, name: Name) -> str:
         """The id to which this one was merged; its own where it was not."""

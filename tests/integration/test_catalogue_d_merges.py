@@ -1,10 +1,14 @@
 """Group D of the fault catalogue: merges, links and moves, each row on its whole way."""
 
 from collections.abc import Generator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from adapter.hl7v2.ack import Fault
+from adapter.monitor import Monitor
+from adapter.store.incidents import Incidents
 from tests.integration.identity_stand import Sender, World, mrg, patient_id, pid, pv1, visit_id, world
 
 A, B, C = (patient_id(number) for number in ("A1", "B1", "C1"))
@@ -34,6 +38,29 @@ def test_d12_merge_of_an_unknown_number_waits_and_goes_on_when_the_number_comes(
     it.take(his.result("A1", "2"))
     assert {state for state, _ in it.states} == {"mapped"}
     assert it.subjects() == {B}
+
+
+def test_d12_d19_what_waits_for_a_day_and_what_crosses_authorities_are_incidents(
+    it: World, his: Sender, tmp_path: Path
+) -> None:
+    it.take(his.person("B1"), his.adt("A40", pid("B1"), mrg("A1")))
+    it.take(his.adt("A40", pid("B1"), mrg("A1", site="LSCH")))
+    noted = Incidents(it.database, lambda: it.now)
+
+    def look(later: timedelta) -> set[str]:
+        Monitor(it.database, noted, it.catalog.sites, clock=lambda: it.now + later, data=tmp_path).look()
+        noted.flush()
+        return {kind for (kind,) in it.rows("SELECT kind FROM incident WHERE ended_at IS NULL")} - {"disk_low"}
+
+    assert look(timedelta(hours=23)) == {"held", "merge_across_authorities"}
+    assert look(timedelta(hours=25)) == {"held", "merge_across_authorities", "identity_overdue"}
+
+
+def test_d12_d14_answer_that_waits_for_the_worker_says_condition_and_place(it: World, his: Sender) -> None:
+    it.take(his.person("B1"), his.adt("A40", pid("B1"), mrg("A1")), his.adt("A40", pid("B1"), mrg("B1")))
+    held = it.rows("SELECT cause_code, cause, mender FROM message WHERE state = 'held' ORDER BY id")
+    faults = [Fault.held(*row) for row in held]
+    assert [(one.condition, str(one.at)) for one in faults] == [("204", "MRG-1"), ("205", "MRG-1")]
 
 
 def test_d13_merge_into_an_unknown_number_waits_and_keeps_back_nobody(it: World, his: Sender) -> None:
@@ -87,12 +114,21 @@ def test_d18_number_that_was_merged_elsewhere_is_held(it: World, his: Sender) ->
 
 
 @pytest.mark.parametrize(
-    ("merged", "into"), [("LSCH", "FAHZU"), ("LSCH", "LSCH")], ids=["two authorities", "another hospital's"]
+    ("into", "ended"),
+    [
+        pytest.param("B1^^^FAHZU^MR", ("held", "H2F-3105"), id="two authorities"),
+        pytest.param("B1^^^LSCH^MR~ATLI-901^^^TLI2017^ANON", ("held", "H2F-3105"), id="both another hospital's"),
+        pytest.param("B1^^^LSCH^MR", ("rejected", "H2F-2107"), id="nothing of its own"),
+    ],
 )
-def test_d19_merge_across_authorities_is_held(it: World, his: Sender, merged: str, into: str) -> None:
-    it.take(his.person("A1"), Sender("LSCH").person("A1"))
-    it.take(his.adt("A40", pid("B1", site=into), mrg("A1", site=merged)))
-    assert it.states[-1] == ("held", "H2F-3105")
+def test_d19_merge_across_authorities_is_held_or_refused(
+    it: World, his: Sender, into: str, ended: tuple[str, str]
+) -> None:
+    it.take(his.person("B1"), Sender("LSCH").person("A1"), Sender("LSCH", 1).person("B1"))
+    before = it.content()
+    it.take(his.adt("A40", f"PID|1||{into}||赵^试九〇一||19541202|M", mrg("A1", site="LSCH")))
+    assert it.states[-1] == ended
+    assert it.content() == before
 
 
 def test_d20_one_bad_group_holds_the_whole_message(it: World, his: Sender) -> None:

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.identity_stand import Sender, World, mrg, pid, pv1, world
@@ -52,7 +52,7 @@ def ended(messages: list[bytes], order: list[int], *, at_once: int) -> dict[str,
         return it.content()
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.generate])
 @given(histories(), st.randoms(), st.integers(1, 4))
 def test_store_is_the_same_in_whatever_order_merges_and_messages_come(
     messages: list[bytes], chance: Any, at_once: int
@@ -62,7 +62,7 @@ def test_store_is_the_same_in_whatever_order_merges_and_messages_come(
     assert ended(messages, order, at_once=at_once) == ended(messages, sorted(order), at_once=1)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow], phases=[Phase.generate])
 @given(histories())
 def test_converting_everything_again_changes_nothing(messages: list[bytes]) -> None:
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as it:
