@@ -51,7 +51,7 @@ def happened(
 
 def unsaid(said: Mapped, events: Sequence[IdentityEvent]) -> Mapped | None:
     """What a message says of a resource, without what its merges state, which were undone; None: nothing is left."""
-    resource = said.resource
+    resource: dict[str, Any] = said.resource
     for event in events:
         if resource["resourceType"] != event.resource_type or event.kind not in {MERGE, CHANGE}:
             continue
