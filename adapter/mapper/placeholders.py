@@ -1,6 +1,7 @@
 """What stands where nobody knows a name or a date of birth: mappings/placeholders.yaml."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ class Placeholders:
     end: tuple[str, ...] = ()
     birth_dates: frozenset[str] = frozenset()
 
+    @lru_cache(maxsize=20_000)  # noqa: B019  (one for each installation, which lives as long as the program)
     def is_name(self, name: str) -> bool:
         """Whether a name means nobody."""
         plain = _plain(name)
