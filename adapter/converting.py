@@ -9,7 +9,9 @@ from typing import TypeVar
 
 from adapter.convert import Converted
 from adapter.errors import AdapterError, NoMap
+from adapter.judge.verdict import Awaited
 from adapter.mapper.engine import Mapped
+from adapter.mapper.events import IdentityEvent
 from adapter.store.figures import UNREAD
 from adapter.store.lanes import Claimed, Finished
 
@@ -19,9 +21,10 @@ _Made = TypeVar("_Made")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A message after converting; only one that is mapped has resources, its structure, and findings.
+    """A message after converting; only one that is mapped has resources, its structure, findings, identity events.
 
-    A finding is a path, the kind, and a text for people.
+    A finding is a path, the kind, and a text for people. `awaits` is what releases a held one by itself; what it
+    merged is `undone` where two persons have said so.
     """
 
     claimed: Claimed
@@ -29,6 +32,9 @@ class Done:
     resources: Sequence[Mapped] = ()
     structure: str = ""
     findings: Sequence[tuple[str, str, str]] = ()
+    identities: Sequence[IdentityEvent] = ()
+    awaits: Sequence[Awaited] = ()
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,7 @@ def _mapped(claimed: Claimed, convert: Callable[[Claimed], Converted]) -> Done:
     made = convert(claimed)
     found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
     found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues if one.severity != "information"]
-    return Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found)
+    return Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found, made.identities)
 
 
 def _everywhere(path: str) -> str:

@@ -18,6 +18,8 @@ COMMANDS = {
     "requeue": "requeue",
     "release": "release",
     "replay": "replay",
+    "same-person": "same_person",
+    "unmerge": "unmerge",
     "doctor": "doctor",
     "backup": "backup",
     "restore": "restore",
@@ -59,7 +61,7 @@ def _application(names: list[str]) -> typer.Typer:
     )
     app.callback()(_all_commands)
     for name in names:
-        app.command(name)(getattr(import_module(f"adapter.cli.{name}"), COMMANDS[name]))
+        app.command(name)(getattr(import_module(f"adapter.cli.{name.replace('-', '_')}"), COMMANDS[name]))
     return app
 
 

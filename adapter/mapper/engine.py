@@ -11,26 +11,15 @@ from typing import Any, NamedTuple
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
 from adapter.mapper.compiled import Compiled, Reads
+from adapter.mapper.events import IdentityEvent
+from adapter.mapper.happened import happened
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
+from adapter.mapper.mapped import Mapped
 from adapter.mapper.plan import Entry, Plan, Reference
 
-
-class Mapped(NamedTuple):
-    """One resource as one message states it.
-
-    `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only
-    adds what is not yet known; `defaults` are elements that nobody stated; `cleared` were sent as HL7 null.
-    """
-
-    resource: dict[str, Any]
-    order: str
-    fill: bool
-    defaults: tuple[str, ...]
-    cleared: tuple[str, ...]
-    map: str
-    patient_id: str | None
+__all__ = ["Issue", "Mapped", "Outcome", "map_message"]
 
 
 class Issue(NamedTuple):
@@ -51,6 +40,7 @@ class Outcome:
     resources: tuple[Mapped, ...]
     issues: tuple[Issue, ...]
     ledger: Ledger
+    identities: tuple[IdentityEvent, ...] = ()
 
 
 def map_message(
@@ -75,13 +65,15 @@ def map_message(
     """
     run = _Run(segments, plan, maps)
     built = run.build_all()
+    identities, stated = happened(plan, maps, built) if plan.identities else ((), built)
     resources: list[Mapped] = []
-    for made in built:
-        if made:
-            resources.append(made)
+    for made, now in zip(built, stated, strict=True):
+        if made and now:
+            resources.append(now)
             if "link" in made.resource:
                 resources += _linked_patients(made)
-    return Outcome(tuple(resources), tuple(run.issues), Ledger(message, segments, plan, maps, built, ignored))
+    ledger = Ledger(message, segments, plan, maps, stated, ignored)
+    return Outcome(tuple(resources), tuple(run.issues), ledger, identities)
 
 
 class _Run:
@@ -205,7 +197,7 @@ class _Run:
         return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient)
 
     def _no_identity(self, entry: Entry) -> None:
-        if entry.resource == "Patient":
+        if entry.resource == "Patient" and not entry.prior:
             raise NoIdentity(f"{self._at(entry, 0)} names no patient identifier")
         self.issues.append(
             Issue("information", "101", self._at(entry, 0), f"{entry.resource} has no number", entry.map, "no-number")

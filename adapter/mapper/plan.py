@@ -6,7 +6,7 @@ from its Patient), so that one order never borrows from the next.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -89,7 +89,8 @@ class Base(NamedTuple):
 class Entry:
     """One resource to make: its map, its own segment, the groups of segments that it reads, its `Base`.
 
-    `clear` are the elements that the event takes away.
+    `clear` are the elements that the event takes away. `prior`: the message names it as the old one of an
+    identity event (MRG), and says nothing more of it.
     """
 
     map: str
@@ -101,6 +102,17 @@ class Entry:
     base: int
     owner: int | None
     patient: int | None
+    prior: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An identity event to make, by the numbers of its entries; `what` is None where everything moves."""
+
+    kind: str
+    old: int
+    new: int
+    what: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,7 @@ class Plan:
     reads: tuple[Read, ...]
     labels: tuple[str, ...]
     firsts: tuple[Entry, ...]
+    identities: tuple[Happening, ...]
     _some: dict[tuple[int, ...], Sequence[Read]] = field(default_factory=dict[tuple[int, ...], Sequence[Read]])
 
     def reads_of(self, made: Sequence[int], read_by: Callable[[Sequence[Entry]], Sequence[Read]]) -> Sequence[Read]:
@@ -169,19 +182,51 @@ def make_plan(
     segments = by_name((names[spot.index], spot.index, spot) for spot in every)
     parts = [(part, spot) for part, spot in parts if not _beside(part.without, spot, segments)]
     referred = {rule.refer for part in message_map.parts for rule in maps[part.map].map.rules if rule.refer}
+    prior = {one.old for one in message_map.identities if one.old != one.new}
     made = by_name(
         (name, number, spot)
         for number, (part, spot) in enumerate(parts)
+        if part.map not in prior  # nothing is about the patient or the visit that MRG names
         for name in (maps[part.map].map.resource, *({part.map} & referred))
     )
     if not _FOLLOWERS.isdisjoint(names):
         segments |= by_name((_OWNER, spot.index, spot) for spot in every if names[spot.index] in _OWNERS)
     bases: dict[Base, int] = {}
     around = _Around(made, segments, bases, [spot.index for _, spot in parts])
-    entries = tuple(_entry(part, maps[part.map], (number, spot), around) for number, (part, spot) in enumerate(parts))
+    entries = tuple(
+        replace(made_of, prior=True) if part.map in prior else made_of
+        for number, (part, spot) in enumerate(parts)
+        for made_of in (_entry(part, maps[part.map], (number, spot), around),)
+    )
     reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
     firsts = {entry.base: entry for entry in reversed(entries)}
-    return Plan(entries, tuple(bases), reads, _labels(names), tuple(firsts[number] for number in range(len(bases))))
+    return Plan(
+        entries,
+        tuple(bases),
+        reads,
+        _labels(names),
+        tuple(firsts[number] for number in range(len(bases))),
+        _happenings(message_map, parts),
+    )
+
+
+def _happenings(message_map: MessageMap, parts: Sequence[tuple[Part, Spot]]) -> tuple[Happening, ...]:
+    if not message_map.identities:
+        return ()
+    places = by_name((part.map, number, spot) for number, (part, spot) in enumerate(parts))
+    found: list[Happening] = []
+    for rule in message_map.identities:
+        for old, (part, spot) in enumerate(parts):
+            if part.map != rule.old:
+                continue
+            new = places.get(rule.new, NOWHERE).one(spot, old)
+            # Of two alike (A24: PID and PID) the first stays, and the others are joined to it.
+            first = next(number for number, (one, _) in enumerate(parts) if one.map == rule.new)
+            new = first if rule.old == rule.new else new
+            what = places.get(rule.what, NOWHERE).one(spot, old) if rule.what else None
+            if new is not None and new != old:
+                found.append(Happening(rule.kind, old, new, what))
+    return tuple(found)
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, cast
 
 from adapter.errors import MappingError
+from adapter.mapper.events import KINDS, MOVE
 from adapter.yaml_lines import Lines, load
 
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "default", "refer"})
 MAP_KEYS = frozenset({"segment", "resource", "identity", "when", "order", "fields", "ignored", "replaces", "numbered"})
-MESSAGE_KEYS = frozenset({"structure", "events", "resources", "ignored"})
+MESSAGE_KEYS = frozenset({"structure", "events", "resources", "identities", "ignored"})
 LEFT_OUT_KEYS = frozenset({"segment", "on", "reason"})
 PART_KEYS = frozenset({"map", "in", "without", "update", "on", "clear"})
+IDENTITY_KEYS = frozenset({"kind", "old", "new", "what", "on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,21 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityRule:
+    """Two identities of a message that it joins, parts, or moves something between: `old` and `new` are segment maps.
+
+    `what` is the map of what a `move` moves; empty: all that is of the old one. `events` as in a `Part`.
+    """
+
+    place: Place
+    kind: str
+    old: str
+    new: str
+    what: str
+    events: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class MessageMap:
     """One file `mappings/messages/<STRUCTURE>.yaml`; `name` tells apart what different events make of it."""
 
@@ -129,17 +146,22 @@ class MessageMap:
     events: tuple[str, ...]
     parts: tuple[Part, ...]
     ignored: tuple[LeftOut, ...]
+    identities: tuple[IdentityRule, ...]
     name: str
 
     def by_event(self) -> Mapping[str, "MessageMap"]:
         """For each event the map with its parts only; events with the same parts share one."""
-        made: dict[tuple[tuple[Part, ...], tuple[LeftOut, ...]], MessageMap] = {}
+        made: dict[tuple[object, ...], MessageMap] = {}
         found: dict[str, MessageMap] = {}
         for event in self.events:
-            parts = tuple(part for part in self.parts if not part.events or event in part.events)
-            ignored = tuple(one for one in self.ignored if not one.events or event in one.events)
-            own = replace(self, parts=parts, ignored=ignored, name=f"{self.structure}/{event}")
-            found[event] = made.setdefault((parts, ignored), own)
+            own = replace(
+                self,
+                parts=tuple(one for one in self.parts if not one.events or event in one.events),
+                ignored=tuple(one for one in self.ignored if not one.events or event in one.events),
+                identities=tuple(one for one in self.identities if not one.events or event in one.events),
+                name=f"{self.structure}/{event}",
+            )
+            found[event] = made.setdefault((own.parts, own.ignored, own.identities), own)
         return found
 
 
@@ -202,7 +224,8 @@ def read_message_map(file: Path) -> MessageMap:
     if not events or not parts:
         raise Place(file, 1).error("events: and resources: must not be empty")
     ignored = tuple(_left_out(row, events, file) for row in _rows(content, "ignored", file))
-    return MessageMap(Place(file, 1), structure, events, parts, ignored, structure)
+    identities = tuple(_identity_rule(row, events, file) for row in _rows(content, "identities", file))
+    return MessageMap(Place(file, 1), structure, events, parts, ignored, identities, structure)
 
 
 def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
@@ -226,6 +249,19 @@ def _left_out(row: Lines, events: tuple[str, ...], file: Path) -> LeftOut:
     if not (row.get("segment") and row.get("reason")):
         raise Place(file, row.line).error("ignored: needs segment: and reason:")
     return LeftOut(str(row["segment"]), str(row["reason"]), _on(row, events, file))
+
+
+def _identity_rule(row: Lines, events: tuple[str, ...], file: Path) -> IdentityRule:
+    _only_keys(row, IDENTITY_KEYS, file)
+    place = Place(file, row.line)
+    if missing := [key for key in ("kind", "old", "new") if key not in row]:
+        raise place.error(f"identities: needs {missing[0]}:")
+    kind = str(row["kind"])
+    if kind not in KINDS:
+        raise Place(file, row.at["kind"]).error(f"kind: must be one of {', '.join(KINDS)}")
+    if "what" in row and kind != MOVE:
+        raise Place(file, row.at["what"]).error("what: says what is moved; only a move has it")
+    return IdentityRule(place, kind, str(row["old"]), str(row["new"]), str(row.get("what", "")), _on(row, events, file))
 
 
 def _on(row: Lines, events: tuple[str, ...], file: Path) -> frozenset[str]:

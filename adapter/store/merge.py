@@ -110,7 +110,7 @@ def load_merge_rules(mappings: Path) -> MergeRules:
 
 def statement(mapped: Mapped, *, message_id: int) -> Statement:
     """The key of what this message says."""
-    return [0 if mapped.fill else 1, _utc(mapped.order), message_id]
+    return [0 if mapped.fill else 1, instant_key(mapped.order), message_id]
 
 
 def content(resource: dict[str, Any]) -> dict[str, Any]:
@@ -149,6 +149,30 @@ def merge(rule: MergeRule, stored: Merged, mapped: Mapped, *, message_id: int) -
         if _slot(rule, name) not in said:
             _clear(rule, name, Merged(merged, as_of), key)
     return Merged(merged, as_of)
+
+
+def renamed(rule: MergeRule, state: Merged, content: dict[str, Any], names: Mapping[str, str]) -> Merged:
+    """The same statements, where what they refer to has another name now.
+
+    Args:
+        rule: of the resource's type, not `whole`.
+        state: what is stored.
+        content: what it says with the new names.
+        names: by the old name the new one; of two that are one now, the greater key stays.
+    """
+    made = Merged(dict(content), dict(state.as_of))
+    for slot in [slot for slot in rule.union if slot in content]:
+        before, keys = state.as_of.get(slot, {}), dict[str, Statement]()
+        items: dict[str, Any] = {}
+        for old, item in zip(_items(rule, slot, state.content[slot]), content[slot], strict=True):
+            key, name = before.get(old, _NEVER), _identity(item, rule.union[slot])
+            if name not in items or key > keys.get(name, _NEVER):
+                items[name], keys[name] = item, key
+        for old, key in before.items():
+            name = names.get(old, old)
+            keys[name] = max(key, keys.get(name, _NEVER)) if name not in items else keys[name]
+        _keep(rule, slot, made, items, keys)
+    return made
 
 
 def _replace(rule: MergeRule, slot: str, state: Merged, elements: dict[str, Any], key: Statement) -> None:
@@ -223,7 +247,8 @@ def _slot(rule: MergeRule, name: str) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def _utc(order: str) -> str:
+def instant_key(order: str) -> str:
+    """An event's time in the one form in which texts compare as times do."""
     moment = datetime.fromisoformat(order)
     # An order that has no offset still has its place; all have one form, so that texts compare as times do.
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

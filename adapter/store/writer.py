@@ -12,6 +12,7 @@ from adapter.store import contributions, index
 from adapter.store.bulk import Bulk, parts
 from adapter.store.contributions import Name, Target, name_of
 from adapter.store.database import marks, micros, rows, run_many
+from adapter.store.identities import redirected
 from adapter.store.members import Members, Study, lock
 from adapter.store.merge import Mapped, Merged, MergeRule, content, merge, statement
 from adapter.store.states import COLUMNS, MILLISECOND, Change, Put, State, Version
@@ -91,6 +92,8 @@ class ResourceWriter:
         Raises:
             StorageUnavailable: as `flush`.
         """
+        lock(self._connection, {f"Patient/{patient}" for put in self._puts if (patient := _patient(put.mapped))})
+        self._puts = redirected(self._connection, self._puts)
         # A message may make its patient a member; its other resources are then tied at once.
         self._puts.sort(key=lambda put: (put.message_id, put.mapped.resource["resourceType"] != "Patient"))
         patient_of: dict[Name, str | None] = {one.name: one.patient_id for one in self._anew.values() if one}
