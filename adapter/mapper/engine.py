@@ -22,7 +22,8 @@ class Mapped:
     """One resource as one message states it.
 
     `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only
-    adds what is not yet known; `defaults` are elements that nobody stated; `cleared` were sent as HL7 null.
+    adds what is not yet known; `defaults` are elements that nobody stated; `cleared` were sent as HL7 null. An event
+    that `cancels` takes back what an earlier one said; of histories that are `undone` the last change.
     """
 
     resource: dict[str, Any]
@@ -32,6 +33,8 @@ class Mapped:
     cleared: tuple[str, ...]
     map: str
     patient_id: str | None
+    undone: tuple[str, ...] = ()
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,8 @@ class _Run:
         if not self._complete(entry, compiled, out):
             return None
         patient = self.ids[entry.patient] if entry.patient is not None else None
-        return Mapped(out, compiled.event_time(slots), entry.fill, defaults, cleared, entry.map, patient)
+        when, back = compiled.event_time(slots), (entry.undo, entry.cancels)
+        return Mapped(out, when, entry.fill, defaults, cleared, entry.map, patient, *back)
 
     def _refer(self, entry: Entry, out: dict[str, Any]) -> None:
         for reference in entry.references:

@@ -35,7 +35,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource to make: its map, which segments fill the map's slots, what it refers to, what its event clears."""
+    """One resource to make: its map, which segments fill the map's slots, what it refers to, what its event takes back."""
 
     map: str
     resource: str
@@ -45,6 +45,8 @@ class Entry:
     references: tuple[Reference, ...]
     owner: int | None
     patient: int | None
+    undo: tuple[str, ...] = ()
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], made: _Numbe
         references=references,
         owner=made.get(compiled.map.identity.owner, NOWHERE).one(spot, number),
         patient=made.get("Patient", NOWHERE).one(spot, number),
+        undo=part.undo,
+        cancels=part.cancels,
     )
 
 

@@ -14,7 +14,7 @@ from adapter.yaml_lines import Lines, load
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "unless", "value", "default", "refer"})
 MAP_KEYS = frozenset({"segment", "resource", "identity", "order", "fields", "ignored", "replaces", "numbered"})
 MESSAGE_KEYS = frozenset({"structure", "events", "resources"})
-PART_KEYS = frozenset({"map", "in", "update", "on", "clear"})
+PART_KEYS = frozenset({"map", "in", "update", "on", "clear", "undo", "cancels"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,8 @@ class SegmentMap:
 class Part:
     """One resource of a message: which segment map, in which groups, with what authority.
 
-    `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away.
+    `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away, `undo`
+    the histories of which it takes the last change back; `cancels` that it takes back what an earlier event said.
     """
 
     place: Place
@@ -105,6 +106,8 @@ class Part:
     fill: bool
     events: frozenset[str]
     clear: tuple[str, ...]
+    undo: tuple[str, ...] = ()
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +207,8 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
         update == "fill",
         frozenset(on[str(event)] for event in row.get("on", ())),
         tuple(str(element) for element in row.get("clear", ())),
+        tuple(str(element) for element in row.get("undo", ())),
+        row.get("cancels", False) is True,
     )
 
 

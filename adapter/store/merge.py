@@ -1,13 +1,13 @@
 """Merging what messages say about one resource (mappings/merge.yaml). Pure.
 
-Every statement has a key: (strength, order, message). Strength 1: the message states it; 0: the message only implies
-it; -1: nobody stated it, it is a default. Order: the event's own time. The greatest key wins, so the result does not
+Every statement has a key: (strength, order, message). Strength 1 and more: the message states it, the more the surer
+its status is (`rank:`); 0: the message only implies it; -1: nobody stated it, it is a default. Order: the event's own time. The greatest key wins, so the result does not
 depend on the order in which messages arrive; the message's number decides between equal times, and lets a message
 that is converted again overwrite what it said itself.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from adapter.errors import MappingError
 from adapter.fhir.json import canonical
+from adapter.store import timeline
 from adapter.yaml_lines import load
 
 Statement = list[Any]
@@ -55,6 +56,16 @@ class Mapped(Protocol):
         ...
 
     @property
+    def undone(self) -> tuple[str, ...]:
+        """Histories of which the event takes the last change back."""
+        ...
+
+    @property
+    def cancels(self) -> bool:
+        """True where the event takes back what an earlier one said."""
+        ...
+
+    @property
     def patient_id(self) -> str | None:
         """Whose resource it is."""
         ...
@@ -68,6 +79,13 @@ class MergeRule:
     union: Mapping[str, tuple[str, ...]]
     parts: frozenset[str]
     choices: tuple[str, ...]
+    timeline: frozenset[str] = frozenset()
+    rank: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
+    follows: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def strength(self, slot: str, value: Any) -> int:
+        """How strong a statement of this element is: 1, or more where its value has a rank."""
+        return 1 + self.rank[slot].get(value, 0) if slot in self.rank else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +103,9 @@ class _Entry(BaseModel):
     union: dict[str, list[str]] = {}
     parts: list[str] = []
     choices: list[str] = []
+    timeline: list[str] = []
+    rank: dict[str, list[list[str]]] = {}
+    follows: dict[str, str] = {}
 
 
 class MergeRules(dict[str, MergeRule]):
@@ -111,6 +132,14 @@ def load_merge_rules(mappings: Path) -> MergeRules:
 def statement(mapped: Mapped, *, message_id: int) -> Statement:
     """The key of what this message says."""
     return [0 if mapped.fill else 1, _utc(mapped.order), message_id]
+
+
+def whole_statement(rule: MergeRule, mapped: Mapped, *, message_id: int) -> Statement:
+    """The key of what this message says of a resource that is replaced as a whole."""
+    strength, *rest = statement(mapped, message_id=message_id)
+    if strength and rule.rank:
+        strength = max(rule.strength(slot, mapped.resource.get(slot)) for slot in rule.rank)
+    return [strength, *rest]
 
 
 def content(resource: dict[str, Any]) -> dict[str, Any]:
@@ -141,13 +170,21 @@ def merge(rule: MergeRule, stored: Merged, mapped: Mapped, *, message_id: int) -
         said.setdefault(_slot(rule, name), {})[name] = value
     for slot, elements in said.items():
         own = [-1, *key[1:]] if any(name in mapped.defaults for name in elements) else key
-        if slot in rule.union or slot in rule.parts:
+        if slot in rule.rank and own[0] == 1:
+            own = [rule.strength(slot, elements.get(slot)), *key[1:]]
+        if slot in rule.timeline:
+            what = timeline.UNDO if slot in mapped.undone else timeline.AT
+            _pass(slot, Merged(merged, as_of), what, elements[slot], own)
+        elif slot in rule.union or slot in rule.parts:
             _merge_items(rule, slot, Merged(merged, as_of), elements[slot], own)
         elif own >= as_of.get(slot, _NEVER):
             _replace(rule, slot, Merged(merged, as_of), elements, own)
     for name in mapped.cleared:
         if _slot(rule, name) not in said:
             _clear(rule, name, Merged(merged, as_of), key)
+    for slot in mapped.undone:
+        if slot not in said:
+            _pass(slot, Merged(merged, as_of), timeline.UNDO, [], key)
     return Merged(merged, as_of)
 
 
@@ -156,6 +193,14 @@ def _replace(rule: MergeRule, slot: str, state: Merged, elements: dict[str, Any]
         del state.content[name]
     state.content.update(elements)
     state.as_of[slot] = key
+
+
+def _pass(slot: str, state: Merged, what: str, items: list[Any], key: Statement) -> None:
+    """Go on with a history."""
+    state.as_of[slot] = timeline.add(state.as_of.get(slot), key, what, items)
+    state.content.pop(slot, None)
+    if history := timeline.shown(state.as_of[slot]):
+        state.content[slot] = history
 
 
 def _merge_items(rule: MergeRule, slot: str, state: Merged, value: Any, key: Statement) -> None:
@@ -170,6 +215,9 @@ def _merge_items(rule: MergeRule, slot: str, state: Merged, value: Any, key: Sta
 def _clear(rule: MergeRule, name: str, state: Merged, key: Statement) -> None:
     slot, _, part = name.partition(".")
     slot = _slot(rule, slot)
+    if slot in rule.timeline:
+        _pass(slot, state, timeline.NONE, [], key)
+        return
     if slot not in rule.union and slot not in rule.parts:
         if key >= state.as_of.get(slot, _NEVER):
             _replace(rule, slot, state, {}, key)
@@ -238,4 +286,12 @@ def _rule(said: object, file: Path, line: int) -> MergeRule:
         where = ".".join(str(part) for part in first["loc"])
         raise MappingError(f"{where}: {first['msg']}", file=file, line=line) from None
     union = {name: tuple(members) for name, members in entry.union.items()}
-    return MergeRule(entry.kind == "whole", union, frozenset(entry.parts), tuple(entry.choices))
+    rank = {
+        name: {code: place for place, codes in enumerate(said) for code in codes} for name, said in entry.rank.items()
+    }
+    known = {code: place for codes in rank.values() for code, place in codes.items()}
+    if unknown := sorted({*entry.follows, *entry.follows.values()} - known.keys()):
+        raise MappingError(f"follows: {unknown[0]} is in no rank:", file=file, line=line)
+    follows = {code: 1 + known[earlier] for code, earlier in entry.follows.items()}
+    kinds = frozenset(entry.parts), tuple(entry.choices), frozenset(entry.timeline)
+    return MergeRule(entry.kind == "whole", union, *kinds, rank, follows)

@@ -7,9 +7,11 @@ from adapter.mapper.datatypes import (
     cx,
     dtm,
     ed,
+    events,
     nm,
     nte,
     obx,
+    pl,
     quantity,
     reference_range,
     references,
@@ -23,7 +25,26 @@ from adapter.mapper.datatypes import (
 from adapter.mapper.datatypes.converter import Bound, Converter
 from adapter.mapper.datatypes.doubt import Doubt
 
-FAMILIES = (st, nm, dtm, cx, xpn, xad, xtn, cwe, xcn, quantity, obx, ed, reference_range, nte, references, trial)
+FAMILIES = (
+    st,
+    nm,
+    dtm,
+    cx,
+    xpn,
+    xad,
+    xtn,
+    cwe,
+    xcn,
+    pl,
+    quantity,
+    obx,
+    ed,
+    events,
+    reference_range,
+    nte,
+    references,
+    trial,
+)
 
 CONVERTERS: Mapping[str, Converter] = {
     converter.name: converter for family in FAMILIES for converter in family.CONVERTERS

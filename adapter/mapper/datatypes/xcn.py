@@ -1,11 +1,11 @@
-"""XCN, PL: staff and places, referred to by identifier and name; no resource is made of them."""
+"""XCN: staff, referred to by identifier and name; no resource is made of them."""
 
 from typing import Any
 
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, part
 from adapter.mapper.datatypes.cx import identifier
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.datatypes.xpn import ideographic
 from adapter.mapper.sites import Site
 
@@ -59,24 +59,9 @@ def _bind_performer(site: Site, paths: tuple[str, ...]) -> Bound:
     return xcn_performer
 
 
-def _bind_location(site: Site, _paths: tuple[str, ...]) -> Bound:
-    """Encounter.location: ward, room and bed in one site-scoped identifier."""
-    table = site.identifiers.of_field("PL")
-
-    def pl_location(repetition: Repetition) -> dict[str, Any] | Doubt | None:
-        place = [text for text in (part(repetition, number) for number in (1, 2, 3)) if text]
-        if not place:
-            return None
-        made = without_doubt(identifier(table, "/".join(place)))
-        return {"location": {"type": "Location", "identifier": made, "display": " ".join(place)}}
-
-    return pl_location
-
-
 NAMES = frozenset({1, 2, 3, 4, 9})
 CONVERTERS = (
     Converter("XCN-Reference", "Reference", _bind_reference, reads=NAMES),
     Converter("XCN-EncounterParticipant", "BackboneElement", _bind_participant, reads=NAMES),
     Converter("XCN-MedicationAdministrationPerformer", "BackboneElement", _bind_performer, reads=NAMES),
-    Converter("PL-EncounterLocation", "BackboneElement", _bind_location, reads=frozenset({1, 2, 3, 4})),
 )
