@@ -17,9 +17,10 @@ from typing import TypeVar
 
 from adapter import failpoints
 from adapter.convert import Converted
+from adapter.done import Done, identified, judged
 from adapter.errors import AdapterError, Held, NoMap, StorageUnavailable
+from adapter.judge.verdict import Rule
 from adapter.log import event
-from adapter.mapper.engine import Mapped
 from adapter.replies import owed
 from adapter.store import inbox, lanes
 from adapter.store.database import Database, refused
@@ -29,7 +30,9 @@ from adapter.store.lanes import Claimed, Finished
 from adapter.store.members import Study
 from adapter.store.merge import MergeRule
 from adapter.store.resources import ResourceWriter
+from adapter.store.revise import Writing
 from adapter.tally import Work
+from adapter.telling import told
 from adapter.trial.study import StudyRules, subject_number, tie
 
 ATTEMPTS = 5
@@ -48,25 +51,12 @@ _PAUSE = 1.0  # seconds between looks at an empty inbox, or at a storage that fa
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a worker follows when it writes: search parameters, mappings/merge.yaml, mappings/study.yaml."""
+    """What a worker follows when it writes: search parameters, merge.yaml, study.yaml, and what is judged before."""
 
     search_index: SearchIndex
     merge: Mapping[str, MergeRule]
     study: StudyRules
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A message after converting; only one that is mapped has resources, its structure, and findings.
-
-    A finding is a path, the kind, and a text for people.
-    """
-
-    claimed: Claimed
-    finished: Finished
-    resources: Sequence[Mapped] = ()
-    structure: str = ""
-    findings: Sequence[tuple[str, str, str]] = ()
+    judged: Sequence[Rule] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,27 +129,31 @@ class Worker:
         if isinstance(written, _Bug):
             self._blame(done, written)
         self._failed = False
-        for one in done:
-            if one.finished.state == "held":
-                event("message_held", level=logging.WARNING, message_id=one.claimed.id, code=one.finished.cause_code)
         return len(claimed)
 
-    def _convert_all(self, claimed: list[Claimed]) -> tuple[list[_Done], list[int]]:
-        """Convert in order; what follows a message of its lane that failed is not tried."""
-        done: list[_Done] = []
+    def _convert_all(self, claimed: list[Claimed]) -> tuple[list[Done], list[int]]:
+        """Convert in order; what follows a message of its lane that failed is not tried.
+
+        A message with identity events is written alone: it changes what is stored of others.
+        """
+        done: list[Done] = []
         untried: list[int] = []
         blocked: set[str] = set()
-        for one in claimed:
+        for place, one in enumerate(claimed):
             if one.lane in blocked:
                 untried.append(one.id)
                 continue
             result = self._converted(one)
+            if result.identities and done:
+                return done, [*untried, *(late.id for late in claimed[place:])]
             if result.finished.state in {"held", "received"}:
                 blocked.add(one.lane)
             done.append(result)
+            if result.identities:
+                return done, [*untried, *(late.id for late in claimed[place + 1 :])]
         return done, untried
 
-    def _converted(self, claimed: Claimed) -> _Done:
+    def _converted(self, claimed: Claimed) -> Done:
         """Convert one message, whatever happens."""
         if claimed.attempts > ATTEMPTS:
             return _poison(claimed, "its worker died")
@@ -173,16 +167,17 @@ class Worker:
             return made
         event("conversion_failed", level=logging.ERROR, failure=made.exception, message_id=claimed.id)
         if claimed.attempts < ATTEMPTS:
-            return _Done(claimed, Finished(claimed.id, "received"))
+            return Done(claimed, Finished(claimed.id, "received"))
         return _poison(claimed, type(made.exception).__name__)
 
-    def _mapped(self, claimed: Claimed) -> _Done:
+    def _mapped(self, claimed: Claimed) -> Done:
         made = self._convert(claimed)
         found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
         found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues if one.severity != "information"]
-        return _Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found)
+        finished = Finished(claimed.id, "mapped")
+        return Done(claimed, finished, made.resources, made.structure, found, made.identities)
 
-    def _tried(self, done: Sequence[_Done], untried: Sequence[int]) -> _Bug | None:
+    def _tried(self, done: Sequence[Done], untried: Sequence[int]) -> _Bug | None:
         """Write, again where the database was only in a bad moment (F17).
 
         Returns:
@@ -198,7 +193,7 @@ class Worker:
                     raise
         return None
 
-    def _blame(self, done: Sequence[_Done], bug: _Bug) -> None:
+    def _blame(self, done: Sequence[Done], bug: _Bug) -> None:
         """Return messages of which one cannot be written: taken one by one (F24), it shows which it is."""
         event("writing_failed", level=logging.ERROR, failure=bug.exception, messages=len(done))
         with self._database.write() as connection:
@@ -208,16 +203,19 @@ class Worker:
                 owed.write(connection, [held.finished.id])
             lanes.release(connection, worker=self._name)
 
-    def _write(self, done: Sequence[_Done], untried: Sequence[int]) -> None:
+    def _write(self, done: Sequence[Done], untried: Sequence[int]) -> None:
         with self._database.write() as connection:
             started = time.monotonic()
-            writer = ResourceWriter(
-                connection, self._rules.search_index, self._rules.merge, self._clock(), study=self._study
-            )
+            now = self._clock()
+            writer = ResourceWriter(connection, self._rules.search_index, self._rules.merge, now, study=self._study)
+            done, kept_back = judged(connection, done, self._rules.judged)
+            untried = [*untried, *kept_back]
             for one in done:
                 for mapped in one.resources:
                     writer.put(mapped, site=one.claimed.site, message_id=one.claimed.id)
             writer.flush()
+            done = told(connection, done, writer.effects, now=now)
+            identified(Writing(connection, self._rules.search_index, self._rules.merge, self._study, 0, now), done)
             inbox.add_findings(connection, _findings(done))
             ended = [one.finished for one in done if one.finished.state != "received"]
             lanes.finish(connection, ended, worker=self._name)
@@ -230,6 +228,9 @@ class Worker:
         seconds = time.monotonic() - started
         self.work.batch(seconds, [one.finished.state for one in done])
         self._adapt(seconds / max(1, len(done)), _SHARED_SECONDS if waiting else _ALONE_SECONDS)
+        for one in done:
+            if one.finished.state == "held":
+                event("message_held", level=logging.WARNING, message_id=one.claimed.id, code=one.finished.cause_code)
 
     def _adapt(self, each: float, seconds: float) -> None:
         """Take as many messages next time as fit into one transaction; many more only little by little."""
@@ -241,13 +242,13 @@ def _everywhere(path: str) -> str:
     return _OCCURRENCE.sub("", path, count=1)
 
 
-def _ended(claimed: Claimed, state: str, cause: AdapterError) -> _Done:
-    return _Done(claimed, Finished(claimed.id, state, cause.code, cause.text, cause.mender))
+def _ended(claimed: Claimed, state: str, cause: AdapterError) -> Done:
+    return Done(claimed, Finished(claimed.id, state, cause.code, cause.text, cause.mender))
 
 
-def _poison(claimed: Claimed, reason: str) -> _Done:
+def _poison(claimed: Claimed, reason: str) -> Done:
     text = f"converting failed {ATTEMPTS} times: {reason}"
-    return _Done(claimed, Finished(claimed.id, "held", Held.code, text, AdapterError.mender))
+    return Done(claimed, Finished(claimed.id, "held", Held.code, text, AdapterError.mender))
 
 
 def _bounded(action: Callable[[], _Made]) -> _Made | _Bug:
@@ -260,7 +261,7 @@ def _bounded(action: Callable[[], _Made]) -> _Made | _Bug:
         return _Bug(bug)
 
 
-def _findings(done: Sequence[_Done]) -> list[tuple[str, str, str, str, str, int, int]]:
+def _findings(done: Sequence[Done]) -> list[tuple[str, str, str, str, str, int, int]]:
     """How often each thing was found: site, structure, path, kind, text, count, and a message that shows it."""
     counted: Counter[tuple[str, str, str, str, str]] = Counter()
     example: dict[tuple[str, str, str, str, str], int] = {}

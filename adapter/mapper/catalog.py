@@ -90,6 +90,7 @@ def load_catalog(mappings: Path) -> Catalog:
             messages[event] = of_event
         for part in message_map.parts:
             _check_part(part, message_map.structure, common)
+        _check_identities(message_map, common)
     kept, ignored = _events(mappings / "events.yaml", messages)
     envelope = _envelope(mappings / "envelope.yaml")
     site_maps = {site.code: _site_maps(site, common, envelope) for site in (*sites, standard)}
@@ -106,6 +107,17 @@ def _check_part(part: Part, structure: str, common: Mapping[str, SegmentMap]) ->
             r4.element(f"{common[part.map].resource}.{path}")
         except r4.UnknownElement as error:
             raise part.place.error(f"clear: or undo: {error}") from error
+
+
+def _check_identities(message_map: MessageMap, common: Mapping[str, SegmentMap]) -> None:
+    made = {part.map for part in message_map.parts}
+    for one in message_map.identities:
+        for key, name in (("old", one.old), ("new", one.new), ("what", one.what)):
+            if name and name not in made:
+                raise one.place.error(f"{key}: resources: of this file has no {name}")
+        old, new = common[one.old].resource, common[one.new].resource
+        if old != new:
+            raise one.place.error(f"old: and new: must be of one type, not {old} and {new}")
 
 
 def _has_group(structure: str, name: str) -> bool:

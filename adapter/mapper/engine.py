@@ -12,29 +12,14 @@ from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
 from adapter.mapper.compiled import CLEARED, Compiled, Reads
 from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.events import IdentityEvent
+from adapter.mapper.happened import happened
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger, Used
+from adapter.mapper.mapped import Mapped
 from adapter.mapper.plan import Entry, Plan
 
-
-@dataclass(frozen=True, slots=True)
-class Mapped:
-    """One resource as one message states it.
-
-    `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only
-    adds what is not yet known; `defaults` are elements that nobody stated; `cleared` were sent as HL7 null. An event
-    that `cancels` takes back what an earlier one said; of histories that are `undone` the last change.
-    """
-
-    resource: dict[str, Any]
-    order: str
-    fill: bool
-    defaults: tuple[str, ...]
-    cleared: tuple[str, ...]
-    map: str
-    patient_id: str | None
-    undone: tuple[str, ...] = ()
-    cancels: bool = False
+__all__ = ["Issue", "Mapped", "Outcome", "map_message"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +41,7 @@ class Outcome:
     resources: tuple[Mapped, ...]
     issues: tuple[Issue, ...]
     ledger: Ledger
+    identities: tuple[IdentityEvent, ...] = ()
 
 
 def map_message(
@@ -81,12 +67,15 @@ def map_message(
     run = _Run(segments, plan, maps)
     resources: list[Mapped] = []
     used: list[Used] = []
-    for entry, made in zip(plan.entries, run.build_all(), strict=True):
+    built = run.build_all()
+    for entry, made in zip(plan.entries, built, strict=True):
         if made:
             resources.append(made)
             resources += _linked_patients(made)
             used.append(Used(entry, maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource))
-    return Outcome(tuple(resources), tuple(run.issues), Ledger(message, segments, plan, tuple(used), ignored))
+    identities, stated = happened(plan, maps, built) if plan.identities else ((), ())
+    ledger = Ledger(message, segments, plan, tuple(used), ignored)
+    return Outcome((*resources, *stated), tuple(run.issues), ledger, identities)
 
 
 class _Run:
@@ -190,7 +179,7 @@ class _Run:
         return True
 
     def _no_identity(self, entry: Entry) -> None:
-        if entry.resource == "Patient":
+        if entry.resource == "Patient" and not entry.prior:
             raise NoIdentity(f"{self._at(entry, 0)} names no patient identifier")
         self.issues.append(
             Issue("information", "101", self._at(entry, 0), f"{entry.resource} has no number", entry.map, "no-number")

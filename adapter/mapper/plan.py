@@ -6,7 +6,7 @@ from its Patient), so that one order never borrows from the next.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from adapter.hl7v2.grammar import Shape
@@ -35,7 +35,12 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource to make: its map, which segments fill the map's slots, what it refers to, what its event takes back."""
+    """One resource to make: its map, which segments fill the map's slots, what it refers to.
+
+    `clear`, `undo`, `cancels`: what its event takes back.
+
+    `prior`: the message names it as the old one of an identity event (MRG), and says nothing more of it.
+    """
 
     map: str
     resource: str
@@ -47,6 +52,17 @@ class Entry:
     patient: int | None
     undo: tuple[str, ...] = ()
     cancels: bool = False
+    prior: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An identity event to make, by the numbers of its entries; `what` is None where everything moves."""
+
+    kind: str
+    old: int
+    new: int
+    what: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +76,7 @@ class Plan:
     entries: tuple[Entry, ...]
     reads: tuple[Read, ...] = ()
     labels: tuple[str, ...] = ()
+    identities: tuple[Happening, ...] = ()
 
 
 _Numbered = Mapping[str, Places]
@@ -90,12 +107,38 @@ def make_plan(
         for part in message_map.parts
         if maps[part.map].map.segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
     ]
-    made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
+    prior = {one.old for one in message_map.identities if one.old != one.new}
+    made = by_name(
+        (maps[part.map].map.resource, number, spot)
+        for number, (part, spot) in enumerate(parts)
+        if part.map not in prior  # nothing is about the patient or the visit that MRG names
+    )
     segments = by_name((names[spot.index], spot.index, spot) for spot in every)
     entries = tuple(
-        _entry(part, maps[part.map], (number, spot), made, segments) for number, (part, spot) in enumerate(parts)
+        replace(_entry(part, maps[part.map], (number, spot), made, segments), prior=part.map in prior)
+        for number, (part, spot) in enumerate(parts)
     )
-    return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored), _labels(names))
+    reads = fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored)
+    return Plan(entries, reads, _labels(names), _happenings(message_map, parts))
+
+
+def _happenings(message_map: MessageMap, parts: Sequence[tuple[Part, Spot]]) -> tuple[Happening, ...]:
+    if not message_map.identities:
+        return ()
+    places = by_name((part.map, number, spot) for number, (part, spot) in enumerate(parts))
+    found: list[Happening] = []
+    for rule in message_map.identities:
+        for old, (part, spot) in enumerate(parts):
+            if part.map != rule.old:
+                continue
+            new = places.get(rule.new, NOWHERE).one(spot, old)
+            # Of two alike (A24: PID and PID) the first stays, and the others are joined to it.
+            first = next(number for number, (one, _) in enumerate(parts) if one.map == rule.new)
+            new = first if rule.old == rule.new else new
+            what = places.get(rule.what, NOWHERE).one(spot, old) if rule.what else None
+            if new is not None and new != old:
+                found.append(Happening(rule.kind, old, new, what))
+    return tuple(found)
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:

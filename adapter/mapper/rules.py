@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from adapter.errors import MappingError
+from adapter.mapper.events import KINDS, MOVE
 from adapter.yaml_lines import Lines, load
 
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "unless", "value", "default", "refer"})
 MAP_KEYS = frozenset({"segment", "resource", "identity", "order", "fields", "ignored", "replaces", "numbered"})
-MESSAGE_KEYS = frozenset({"structure", "events", "resources"})
+MESSAGE_KEYS = frozenset({"structure", "events", "resources", "identities"})
 PART_KEYS = frozenset({"map", "in", "update", "on", "clear", "undo", "cancels"})
+IDENTITY_KEYS = frozenset({"kind", "old", "new", "what", "on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,21 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class IdentityRule:
+    """Two identities of a message that it joins, parts, or moves something between: `old` and `new` are segment maps.
+
+    `what` is the map of what a `move` moves; empty: all that is of the old one. `events` as in a `Part`.
+    """
+
+    place: Place
+    kind: str
+    old: str
+    new: str
+    what: str
+    events: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class MessageMap:
     """One file `mappings/messages/<STRUCTURE>.yaml`; `name` tells apart what different events make of it."""
 
@@ -118,15 +135,18 @@ class MessageMap:
     structure: str
     events: tuple[str, ...]
     parts: tuple[Part, ...]
+    identities: tuple[IdentityRule, ...]
     name: str
 
     def by_event(self) -> Mapping[str, "MessageMap"]:
         """For each event the map with its parts only; events with the same parts share one."""
-        made: dict[tuple[Part, ...], MessageMap] = {}
+        made: dict[tuple[tuple[Part, ...], tuple[IdentityRule, ...]], MessageMap] = {}
         found: dict[str, MessageMap] = {}
         for event in self.events:
             parts = tuple(part for part in self.parts if not part.events or event in part.events)
-            found[event] = made.setdefault(parts, replace(self, parts=parts, name=f"{self.structure}/{event}"))
+            identities = tuple(one for one in self.identities if not one.events or event in one.events)
+            own = replace(self, parts=parts, identities=identities, name=f"{self.structure}/{event}")
+            found[event] = made.setdefault((parts, identities), own)
         return found
 
 
@@ -189,7 +209,8 @@ def read_message_map(file: Path) -> MessageMap:
     parts = tuple(_part(row, events, file) for row in _rows(content, "resources", file))
     if not events or not parts:
         raise Place(file, 1).error("events: and resources: must not be empty")
-    return MessageMap(Place(file, 1), structure, events, parts, structure)
+    identities = tuple(_identity_rule(row, events, file) for row in _rows(content, "identities", file))
+    return MessageMap(Place(file, 1), structure, events, parts, identities, structure)
 
 
 def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
@@ -197,19 +218,36 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
     update = row.get("update", "replace")
     if update not in {"replace", "fill"}:
         raise Place(file, row.at["update"]).error("update: must be replace or fill")
-    on = {event: name for name in events for event in (name, name.partition("^")[2])}
-    if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
-        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:")
     return Part(
         Place(file, row.line),
         str(row["map"]),
         frozenset(row.get("in", ())),
         update == "fill",
-        frozenset(on[str(event)] for event in row.get("on", ())),
+        _on(row, events, file),
         tuple(str(element) for element in row.get("clear", ())),
         tuple(str(element) for element in row.get("undo", ())),
         row.get("cancels", False) is True,
     )
+
+
+def _identity_rule(row: Lines, events: tuple[str, ...], file: Path) -> IdentityRule:
+    _only_keys(row, IDENTITY_KEYS, file)
+    place = Place(file, row.line)
+    if missing := [key for key in ("kind", "old", "new") if key not in row]:
+        raise place.error(f"identities: needs {missing[0]}:")
+    kind = str(row["kind"])
+    if kind not in KINDS:
+        raise Place(file, row.at["kind"]).error(f"kind: must be one of {', '.join(KINDS)}")
+    if "what" in row and kind != MOVE:
+        raise Place(file, row.at["what"]).error("what: says what is moved; only a move has it")
+    return IdentityRule(place, kind, str(row["old"]), str(row["new"]), str(row.get("what", "")), _on(row, events, file))
+
+
+def _on(row: Lines, events: tuple[str, ...], file: Path) -> frozenset[str]:
+    on = {event: name for name in events for event in (name, name.partition("^")[2])}
+    if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
+        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:")
+    return frozenset(on[str(event)] for event in row.get("on", ()))
 
 
 def _kept(rules: tuple[Rule, ...], content: Lines, file: Path) -> tuple[Rule, ...]:

@@ -14,8 +14,16 @@ from adapter.store.browse import AT_ONCE
 from adapter.store.database import instant, marks, now_micros, rows, run, run_many
 from adapter.store.inbox import announce
 
-REQUEUE, RELEASE = "requeue", "release"
-STATES = {REQUEUE: ("held", "unmapped", "mapped", "ignored"), RELEASE: ("held",)}
+REQUEUE, RELEASE, SAME_PERSON, UNMERGE = "requeue", "release", "same-person", "unmerge"
+UNMERGED = "unmerged"
+"""What is noted when a second person has approved an `UNMERGE`."""
+
+STATES = {
+    REQUEUE: ("held", "unmapped", "mapped", "ignored"),
+    RELEASE: ("held",),
+    SAME_PERSON: ("held",),
+    UNMERGE: ("mapped",),
+}
 """From which states each may start."""
 
 _REQUEUE = """UPDATE message SET state = 'received', cause_code = '', cause = '', mender = '', finished_at = NULL,
@@ -114,6 +122,11 @@ def convert_anyway(connection: Connection, number: int, *, lane: str) -> None:
         WHERE id = ? AND state = 'held'"""
     run(connection, sql, [lane, number])
     announce(connection)
+
+
+def answered(connection: Connection, number: int, kind: str) -> bool:
+    """Whether a person has answered this about a message."""
+    return bool(rows(connection, "SELECT 1 FROM action WHERE message_id = ? AND kind = ?", [number, kind]))
 
 
 def note(connection: Connection, number: int, doing: Doing) -> None:

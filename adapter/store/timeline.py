@@ -5,6 +5,7 @@ cancelled leaves its place, whatever the order of arrival (catalogue E26, E29).
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 AT, UNDO, NONE = "at", "undo", "none"
@@ -19,8 +20,7 @@ _BY = ("period", "status")  # when and how it was there does not make another pl
 
 def stated(as_of: Any) -> list[Said]:
     """What messages have said, from the keys of a resource; nothing, where they were made by another rule."""
-    known: list[Said] = as_of[_SAID] if isinstance(as_of, dict) and _SAID in as_of else []
-    return known
+    return as_of.get(_SAID, []) if isinstance(as_of, dict) else []  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
 
 
 def add(as_of: Any, key: Sequence[Any], what: str, items: Sequence[Any]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def _go_on(history: list[dict[str, Any]], item: dict[str, Any]) -> None:
 
 def _with_ends(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     made = list(history)
-    for place, (one, following) in enumerate(zip(history, history[1:], strict=False)):
+    for place, (one, following) in enumerate(pairwise(history)):
         made[place] = dict(one)
         if one.get("status") == "active":
             made[place]["status"] = "completed"

@@ -11,11 +11,12 @@ from sqlalchemy import Connection
 
 from adapter.errors import StorageUnavailable
 from adapter.fhir.json import canonical, dumps, loads
-from adapter.store import index
+from adapter.store import effects, index
 from adapter.store.bulk import Bulk, parts
 from adapter.store.database import instant, marks, micros, rows, run_many
+from adapter.store.identities import redirected
 from adapter.store.members import Study, enrol, lock, members_among
-from adapter.store.merge import Mapped, Merged, MergeRule, content, merge, statement
+from adapter.store.merge import Mapped, Merged, MergeRule, content, merge, statement, whole_statement
 
 SOURCE = "https://fhir.tli-trial.example.org/source"
 """Root of meta.source: the site, and after `#` the number of the message in the inbox."""
@@ -80,7 +81,8 @@ class _State:
 class ResourceWriter:
     """A unit of work in one transaction: `put` what messages say, then `flush` once.
 
-    What does not change a resource makes no version of it. Every message that does makes its own.
+    What does not change a resource makes no version of it. Every message that does makes its own. `effects` then has
+    what a person should know of what was put.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class ResourceWriter:
         self._puts: list[_Put] = []
         self._states: dict[Name, _State] = {}
         self._members: set[str] = set()
+        self.effects: list[effects.Effect] = []
 
     def put(self, mapped: Mapped, *, site: str, message_id: int) -> None:
         """Add what a message says of a resource."""
@@ -120,6 +123,8 @@ class ResourceWriter:
         Raises:
             StorageUnavailable: another process changed a resource meanwhile; nothing may be committed.
         """
+        lock(self._connection, {f"Patient/{patient}" for put in self._puts if (patient := _patient(put.mapped))})
+        self._puts = redirected(self._connection, self._puts)
         # A message may make its patient a member; its other resources are then tied at once.
         self._puts.sort(key=lambda put: (put.message_id, put.mapped.resource["resourceType"] != "Patient"))
         patient_of = {_name(put.mapped.resource): _patient(put.mapped) for put in self._puts}
@@ -157,12 +162,13 @@ class ResourceWriter:
         state, rule = self._states[_name(resource)], self._rules[resource["resourceType"]]
         before = state.content
         if rule.whole:
-            own = statement(put.mapped, message_id=put.message_id)
-            if state.as_of and own < state.as_of:
+            if not self._replaces(state, rule, put):
                 return
-            state.content, state.as_of = content(resource), own
         else:
-            merged = merge(rule, Merged(before or {}, state.as_of or {}), put.mapped, message_id=put.message_id)
+            stored = Merged(before or {}, state.as_of or {})
+            merged = merge(rule, stored, put.mapped, message_id=put.message_id)
+            own = statement(put.mapped, message_id=put.message_id)
+            self._note(put, effects.of_elements(put.mapped, stored, merged, own))
             state.content, state.as_of = merged.content, merged.as_of
             if state.version and merged.content == before:
                 return
@@ -170,6 +176,21 @@ class ResourceWriter:
         if resource["resourceType"] == "Patient" and self._study:
             self._enrol(_resource(state.name, state.content), put, self._study)
         self._version(state, put)
+
+    def _replaces(self, state: _State, rule: MergeRule, put: _Put) -> bool:
+        """Replace a resource as a whole, unless what is stored is newer or surer."""
+        mapped, own = put.mapped, whole_statement(rule, put.mapped, message_id=put.message_id)
+        other = bool(state.patient_id and mapped.patient_id and state.patient_id != mapped.patient_id)
+        before = state.as_of or None
+        self._note(put, effects.of_whole(rule, mapped, own, before, other_patient=other))
+        if not effects.newer(mapped, own, before, other_patient=other):
+            return False
+        state.content, state.as_of = content(mapped.resource), own
+        return True
+
+    def _note(self, put: _Put, kinds: Iterable[str]) -> None:
+        segment = put.mapped.map.partition("-")[0]
+        self.effects += [effects.Effect(put.message_id, kind, segment) for kind in kinds]
 
     def _version(self, state: _State, put: _Put) -> None:
         """Make a version of a resource if it is another one now."""

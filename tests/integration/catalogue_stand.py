@@ -13,10 +13,9 @@ from adapter.fhir import json, search_params
 from adapter.hl7v2.slim import stored
 from adapter.intake import Answer
 from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.stock import worker_rules
 from adapter.store.database import Database, open_database
 from adapter.store.lanes import Claimed
-from adapter.store.merge import load_merge_rules
-from adapter.trial.study import load_study
 from adapter.worker import Rules, Worker
 from tests.integration.intake_stand import ORIGIN, Stand, catalog, intake_on, run, segments
 
@@ -55,10 +54,13 @@ class Outcome:
 
 
 @cache
-def _rules() -> Rules:
-    mappings = data_folder("mappings")
-    index = search_params.load(data_folder("profiles"))
-    return Rules(index, load_merge_rules(mappings), load_study(mappings))
+def _index() -> search_params.SearchIndex:
+    return search_params.load(data_folder("profiles"))
+
+
+def rules_of(known: Catalog) -> Rules:
+    """What a worker follows with these mappings."""
+    return worker_rules(data_folder("mappings"), known, _index())
 
 
 def agreed(folder: Path, site: str, **agreements: str) -> Catalog:
@@ -107,6 +109,6 @@ def convert_all(database: Database, known: Catalog) -> None:
         raw = stored(claimed.raw) if claimed.large else claimed.raw
         return convert(raw, catalog=known, site=known.sites[claimed.site])
 
-    worker = Worker(database, name="w", convert=converted, rules=_rules(), clock=lambda: NOW)
+    worker = Worker(database, name="w", convert=converted, rules=rules_of(known), clock=lambda: NOW)
     while worker.run_once():
         pass

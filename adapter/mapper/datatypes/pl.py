@@ -3,7 +3,6 @@
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
-from adapter.mapper.codes import CodeTable
 from adapter.mapper.datatypes.converter import Bound, Converter, first, part
 from adapter.mapper.datatypes.cx import identifier
 from adapter.mapper.datatypes.doubt import without_doubt
@@ -31,7 +30,7 @@ def _located(site: Site) -> Bound:
 def _bind_stay(site: Site, _paths: tuple[str, ...]) -> Bound:
     """PV1-3 with the event and its times: the place has a beginning where the event brings the patient there."""
     location, moment = _located(site), bind_datetime(site)
-    moves: CodeTable = site.table(MOVES)
+    moves = site.table(MOVES)
 
     def pl_stay(place: Field, event: Field, occurred: Field, recorded: Field) -> dict[str, Any] | None:
         made = location(place[0]) if place else None
