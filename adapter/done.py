@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from adapter.judge.judge import judge
 from adapter.judge.verdict import ENROLLED, Asked, Awaited, Name, Rule, Verdict
 from adapter.mapper.engine import Mapped
-from adapter.mapper.events import KINDS, IdentityEvent
+from adapter.mapper.events import IdentityEvent
+from adapter.mapper.happened import unsaid
 from adapter.store import awaited
 from adapter.store.database import Connection
 from adapter.store.lanes import Claimed, Finished
@@ -93,7 +94,7 @@ def _undone(connection: Connection, one: Done) -> Done:
     """Where two persons have said so, a merge is reversed, and what it stated is not stated again."""
     if not answered(connection, one.claimed.id, UNMERGED):
         return one
-    kept = [said for said in one.resources if said.map not in KINDS]
+    kept = [left for said in one.resources if (left := unsaid(said, one.identities))]
     return replace(one, resources=kept, undone=True)
 
 

@@ -16,6 +16,7 @@ from adapter.judged_errors import (
     VisitOfAnother,
 )
 from adapter.mapper.events import CHANGE, LINK, MERGE, MOVE, UNLINK, IdentityEvent
+from adapter.mapper.mapped import Mapped
 
 RETIRED_ID, AGAIN = "retired-id", "merged-again"
 
@@ -27,9 +28,12 @@ def rule(organizations: Mapping[str, str]) -> Rule:
 
     def needs(asked: Asked) -> Iterable[Name]:
         # Both sides of every event are read anyway.
-        return [(event.resource_type, event.target_id) for event in asked.identities]
+        return () if asked.identities else [("Patient", one.resource["id"]) for one in _patients(asked)]
 
     def judge(asked: Asked, facts: Facts) -> Said:
+        if not asked.identities:
+            yield from _retired(asked, facts)
+            return
         organization = organizations.get(asked.site, "")
         seen = _Seen(facts, asked.message_id)
         for event in asked.identities:
@@ -38,6 +42,18 @@ def rule(organizations: Mapping[str, str]) -> Rule:
             seen.note(event)
 
     return Rule(needs, judge)
+
+
+def _patients(asked: Asked) -> list[Mapped]:
+    return [one for one in asked.resources if one.resource["resourceType"] == "Patient"]
+
+
+def _retired(asked: Asked, facts: Facts) -> Said:
+    """D21: what comes for a retired number goes to the survivor."""
+    for one in _patients(asked):
+        name = ("Patient", one.resource["id"])
+        if facts.survivor(name) != name[1]:
+            yield Found("PID-3", RETIRED_ID, "this number was merged into another one, which the message goes to")
 
 
 class _Seen:

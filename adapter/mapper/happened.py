@@ -26,8 +26,8 @@ RETIRED: Mapping[str, dict[str, Any]] = {
 
 def happened(
     plan: Plan, maps: Mapping[str, Compiled], built: Sequence[Mapped | None]
-) -> tuple[tuple[IdentityEvent, ...], tuple[Mapped, ...]]:
-    """The identity events of a message, and what they state.
+) -> tuple[tuple[IdentityEvent, ...], list[Mapped | None]]:
+    """The identity events of a message, and its resources with what the events state of them.
 
     Args:
         plan: of the message.
@@ -38,12 +38,30 @@ def happened(
         NoIdentity: an identity that an event is about has no identifier.
     """
     events: list[IdentityEvent] = []
-    stated: list[Mapped] = []
+    made = list(built)
     for one in plan.identities:
         event = _event(one, plan, maps, built)
+        if event.kind == CHANGE and event.source_id == event.target_id:
+            continue  # another number of the same record changed
         events.append(event)
-        stated += _states(event)
-    return tuple(events), tuple(stated)
+        source, target = _STATES[event.kind](event)
+        made[one.old], made[one.new] = _with(made[one.old], source), _with(made[one.new], target)
+    return tuple(events), made
+
+
+def unsaid(said: Mapped, events: Sequence[IdentityEvent]) -> Mapped | None:
+    """What a message says of a resource, without what its merges state, which were undone; None: nothing is left."""
+    resource = said.resource
+    for event in events:
+        if resource["resourceType"] != event.resource_type or event.kind not in {MERGE, CHANGE}:
+            continue
+        if resource["id"] == event.source_id:
+            return None
+        if resource["id"] == event.target_id:
+            stated: dict[str, Any] = _STATES[event.kind](event)[1][0]
+            left = {name: [one for one in resource[name] if one not in gone] for name, gone in stated.items()}
+            resource = {name: left.get(name, value) for name, value in resource.items() if left.get(name) != []}
+    return said if resource is said.resource else said._replace(resource=resource)
 
 
 def _event(one: Happening, plan: Plan, maps: Mapping[str, Compiled], built: Sequence[Mapped | None]) -> IdentityEvent:
@@ -70,9 +88,7 @@ def _event(one: Happening, plan: Plan, maps: Mapping[str, Compiled], built: Sequ
 
 def _path(plan: Plan, maps: Mapping[str, Compiled], number: int) -> str:
     entry = plan.entries[number]
-    index = entry.slots[0]
-    label = plan.labels[index] if isinstance(index, int) else maps[entry.map].map.segment
-    return f"{label}-{maps[entry.map].map.identity.paths[0][0].field}"
+    return f"{plan.labels[entry.index]}-{maps[entry.map].map.identity.paths[0][0].field}"
 
 
 def _identifier(made: Mapped | None) -> Mapping[str, Any]:
@@ -80,16 +96,16 @@ def _identifier(made: Mapped | None) -> Mapping[str, Any]:
     return found[0] if found else {}
 
 
-def _states(event: IdentityEvent) -> list[Mapped]:
-    source, target = _STATES[event.kind](event)
-    both = ((event.source_id, source), (event.target_id, target))
-    return [_mapped(event, number, said) for number, said in both if any(said)]
-
-
-def _mapped(event: IdentityEvent, number: str, said: Stated) -> Mapped:
-    resource = {"resourceType": event.resource_type, "id": number, **said[0]}
-    patient = number if event.resource_type == "Patient" else None
-    return Mapped(resource, event.order, fill=False, defaults=(), cleared=said[1], map=event.kind, patient_id=patient)
+def _with(made: Mapped | None, stated: Stated) -> Mapped | None:
+    """A resource with more said of it; arrays grow, and what was a default is stated."""
+    elements, cleared = stated
+    if made is None or not any(stated):
+        return made
+    resource = dict(made.resource)
+    for name, value in elements.items():
+        resource[name] = [*resource.get(name, []), *value] if isinstance(value, list) else value
+    defaults = tuple(name for name in made.defaults if name not in elements)
+    return made._replace(resource=resource, fill=False, defaults=defaults, cleared=(*made.cleared, *cleared))
 
 
 def _replaced(event: IdentityEvent) -> tuple[Stated, Stated]:

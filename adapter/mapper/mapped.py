@@ -1,11 +1,9 @@
 """What a message says of one resource."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """One resource as one message states it.
 
     `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only

@@ -10,7 +10,7 @@ from adapter.store.database import run
 from adapter.store.identities import AGAIN, APPLIED, Entry, Name, note, redirects
 from adapter.store.merge import instant_key
 from adapter.store.repoint import moved, refers, repointed
-from adapter.store.revise import Revised, Writing, of_patients, owners, referring, renamed, revised, tied, untied
+from adapter.store.revise import Revised, Writing, of_patients, referring, renamed, revised, tied, untied
 
 MERGES = frozenset({"merge", "change"})
 MOVE = "move"
@@ -85,12 +85,12 @@ def _move(writing: Writing, event: Happened) -> None:
     before = next((one for one in known if one.name == (kind, number) and one.until), None)
     if before is None or before.until <= until:
         run(connection, _REMEMBER, [number, kind, True, target, event.target_id, until, writing.message_id])
-        changed = _moved(writing, (kind, number), target)
+        changed = _moved(writing, (kind, number), event.source_id, target)
         if changed:
             note(connection, [Entry(writing.message_id, APPLIED, MOVE, (kind, number), target, tuple(changed))])
 
 
-def _moved(writing: Writing, what: Name, target: str) -> list[str]:
+def _moved(writing: Writing, what: Name, source: str, target: str) -> list[str]:
     reference = "/".join(what)
 
     def after(before: Revised) -> Revised:
@@ -102,5 +102,5 @@ def _moved(writing: Writing, what: Name, target: str) -> list[str]:
         now = replace(before, resource=moved(before.resource, patient, target), patient_id=target)
         return tied(writing, untied(writing, now))
 
-    patients = [what[1]] if what[0] == "Patient" else owners(writing.connection, [what])
-    return revised(writing, of_patients(writing.connection, patients), after)
+    keys = of_patients(writing.connection, [source] if source else [])
+    return revised(writing, keys | referring(writing.connection, [what]), after)

@@ -1,5 +1,6 @@
 """What does this message become? `<STRUCTURE>/<situation>/{message.hl7,expected.json}`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ def as_json(made: Converted) -> dict[str, Any]:
             for mapped in made.resources
         ],
         "issues": [f"{issue.severity} {issue.code} {issue.path} {issue.kind}: {issue.text}" for issue in made.issues],
+        **({"identities": [asdict(one) for one in made.identities]} if made.identities else {}),
         "unmapped": sorted({one.path for one in made.ledger.unmapped()}),
     }
 
