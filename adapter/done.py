@@ -17,7 +17,7 @@ from adapter.store.repointing import Happened, carry_out
 from adapter.store.revise import Writing
 from adapter.store.unmerging import reverse
 
-_AWAITED = frozenset({"Patient", "Encounter", "Account"})
+_AWAITED = frozenset({"Patient", "Encounter", "Account", "ServiceRequest", "MedicationRequest"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,20 @@ from datetime import datetime
 from adapter.done import Done
 from adapter.store import inbox, incidents
 from adapter.store.database import Connection
-from adapter.store.effects import NO_ORIGINAL, NOTHING_TO_CANCEL, OTHER_PATIENT, STALE, Effect
+from adapter.store.effects import NO_ORIGINAL, NOTHING_TO_CANCEL, OTHER_PATIENT, STALE, WAITS_FOR_ADT, Effect
 
 TEXTS: Mapping[str, str] = {
     STALE: "older or less sure than what is stored: nothing that was known is changed",
     NO_ORIGINAL: "corrects or withdraws what has not come",
     NOTHING_TO_CANCEL: "cancels what is not there",
+    WAITS_FOR_ADT: "comes before any message that registers the patient or the visit",
     OTHER_PATIENT: "replaces a result of another patient that has the same number",
 }
-FLAGS: Mapping[str, str] = {"wrong-patient": "wrong_patient", "deletion-asked": "deletion_asked"}
+FLAGS: Mapping[str, str] = {
+    "wrong-patient": "wrong_patient",
+    "deletion-asked": "deletion_asked",
+    "link-pending": "link_pending",
+}
 """Kinds of findings that are flags too."""
 
 ALARMS: Mapping[str, str] = {"wrong_patient": "result_of_wrong_patient", "deletion_asked": "deletion_asked"}

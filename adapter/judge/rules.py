@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapter.judge import demographics, enrolment, identities, visits
+from adapter.judge import demographics, enrolment, identities, key_dates, orders, stays, visits
 from adapter.judge.verdict import Rule
 from adapter.mapper.placeholders import Placeholders
 
@@ -30,4 +30,7 @@ def rules(known: Known) -> tuple[Rule, ...]:
         identities.rule(known.organizations),
         demographics.rule(known.placeholders),
         visits.rule(),
+        stays.rule(),
+        key_dates.rule(),
+        *orders.rules(),
     )

@@ -7,18 +7,15 @@ from typing import Any
 from adapter.store.merge import Mapped, Merged, Statement
 from adapter.store.merge_rules import MergeRule
 
-STALE, NO_ORIGINAL, NOTHING_TO_CANCEL, OTHER_PATIENT = KINDS = (
-    "stale",
-    "no_original",
-    "nothing_to_cancel",
-    "other_patient",
-)
+STALE, NO_ORIGINAL, NOTHING_TO_CANCEL = "stale", "no_original", "nothing_to_cancel"
+OTHER_PATIENT, WAITS_FOR_ADT = "other_patient", "waits_for_adt"
 WITHDRAWN = "entered-in-error"
+_LINKED = ("resourceType", "id", "identifier")
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What one message did: `kind` of `KINDS`, and the segment that said it."""
+    """What one message did: `kind`, one of those above, and the segment that said it."""
 
     message_id: int
     kind: str
@@ -63,10 +60,18 @@ def of_elements(mapped: Mapped, before: Merged, after: Merged, own: Statement) -
     status = before.as_of.get("status") if before.as_of else None
     if isinstance(status, list) and status[2:] == own[2:]:
         return
-    if mapped.cancels and _same(mapped, before.content, after.content):
+    if not before.content and not own[0] and _is_stub(mapped):
+        yield WAITS_FOR_ADT
+    elif mapped.cancels and _same(mapped, before.content, after.content):
         yield NOTHING_TO_CANCEL
     elif own[0] and _lost(mapped, after):
         yield STALE
+
+
+def _is_stub(mapped: Mapped) -> bool:
+    """Whether a message that is no authority for a person or a visit speaks of it; a mere link to one does not."""
+    resource = mapped.resource
+    return resource["resourceType"] in {"Patient", "Encounter"} and len(resource) > len(_LINKED)
 
 
 def _same(mapped: Mapped, before: dict[str, Any], after: dict[str, Any]) -> bool:

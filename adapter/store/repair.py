@@ -15,6 +15,9 @@ from adapter.store.database import instant, marks, now_micros, rows, run, run_ma
 from adapter.store.inbox import announce
 
 REQUEUE, RELEASE, SAME_PERSON, UNMERGE = "requeue", "release", "same-person", "unmerge"
+AS_SENT = "as-sent"
+"""A held message goes on as it is: a person has looked at what is odd about it."""
+
 UNMERGED = "unmerged"
 """What is noted when a second person has approved an `UNMERGE`."""
 
@@ -22,6 +25,7 @@ STATES = {
     REQUEUE: ("held", "unmapped", "mapped", "ignored"),
     RELEASE: ("held",),
     SAME_PERSON: ("held",),
+    AS_SENT: ("held",),
     UNMERGE: ("mapped",),
 }
 """From which states each may start."""

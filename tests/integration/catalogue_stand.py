@@ -30,6 +30,7 @@ class Outcome:
     messages: list[dict[str, Any]]
     findings: list[dict[str, Any]]
     resources: dict[str, list[dict[str, Any]]]
+    incidents: list[dict[str, Any]]
 
     @property
     def message(self) -> dict[str, Any]:
@@ -85,7 +86,9 @@ def pass_through(folder: Path, *raws: bytes, mappings: Catalog | None = None) ->
         for row in it.rows("SELECT body FROM resource ORDER BY id"):
             resource = json.loads(row["body"])
             resources.setdefault(resource["resourceType"], []).append(resource)
-        return Outcome(answers, it.messages(), it.rows("SELECT * FROM finding"), resources)
+        return Outcome(
+            answers, it.messages(), it.rows("SELECT * FROM finding"), resources, it.rows("SELECT * FROM incident")
+        )
     finally:
         database.close()
 
