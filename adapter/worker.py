@@ -32,7 +32,7 @@ from adapter.store.merge import MergeRule
 from adapter.store.resources import ResourceWriter
 from adapter.store.revise import Writing
 from adapter.tally import Work
-from adapter.telling import told
+from adapter.telling import hold, told
 from adapter.trial.study import StudyRules, subject_number, tie
 
 ATTEMPTS = 5
@@ -172,6 +172,7 @@ class Worker:
 
     def _mapped(self, claimed: Claimed) -> Done:
         made = self._convert(claimed)
+        hold(made.issues)
         found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
         found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues if one.severity != "information"]
         finished = Finished(claimed.id, "mapped")

@@ -22,6 +22,9 @@ from adapter.mapper.plan import Base, Entry, Plan
 __all__ = ["Issue", "Mapped", "Outcome", "map_message"]
 
 
+_REPEATED = "what it is known by stands twice in the message: told apart by position"
+
+
 @dataclass(frozen=True, slots=True)
 class Issue:
     """Something that a person should know; `text` never holds a value of the message."""
@@ -89,6 +92,7 @@ class _Run:
             [fields[one.index], *[tuple(map(segments.__getitem__, at)) for at in one.groups], *self.shared[one.base]]
             for one in plan.entries
         ]
+        self.repeated: set[int] = set()
         self.identifiers = self._identifiers()
         self.ids = [
             resource_id(entry.resource, *identifier) if identifier else None
@@ -114,6 +118,7 @@ class _Run:
                 seen[key] = times = seen.get(key, 0) + 1
                 if times > 1:
                     identifier = (identifier[0], f"{identifier[1]}#{times}")
+                    self.repeated.add(len(found))
             found.append(identifier)
         return found
 
@@ -154,6 +159,8 @@ class _Run:
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
             out["identifier"] = [{"system": system, "value": value}]
+        if number in self.repeated:
+            self.issues.append(Issue("warning", "205", self._at(entry, 0), _REPEATED, entry.map, "repeated"))
         doubts = base.doubts.copy()
         missing = compiled.build(slots, out, doubts)
         defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), entry.clear)
@@ -182,7 +189,7 @@ class _Run:
             if doubt is CLEARED or doubt is DEFAULTED:
                 (cleared if doubt is CLEARED else defaults).append(".".join(rule.target))
                 continue
-            source = rule.sources[0]
+            source = rule.sources[doubt.source]
             slot = compiled.slots.index((source.segment, not source.field))
             path = f"{self._at(entry, slot)}{str(source)[3:]}"
             self.issues.append(Issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind))

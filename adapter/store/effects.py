@@ -8,7 +8,7 @@ from adapter.store.merge import Mapped, Merged, Statement
 from adapter.store.merge_rules import MergeRule
 
 STALE, NO_ORIGINAL, NOTHING_TO_CANCEL = "stale", "no_original", "nothing_to_cancel"
-OTHER_PATIENT, WAITS_FOR_ADT = "other_patient", "waits_for_adt"
+OTHER_PATIENT, WAITS_FOR_ADT, CONFLICT = "other_patient", "waits_for_adt", "conflict"
 WITHDRAWN = "entered-in-error"
 _LINKED = ("resourceType", "id", "identifier")
 

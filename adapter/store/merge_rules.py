@@ -15,7 +15,8 @@ from adapter.yaml_lines import load
 class MergeRule:
     """How resources of one type are merged; the fields are the keys of merge.yaml.
 
-    `rank` has the place of a value among its element's, `follows` the strength of the earlier statement it supposes.
+    `rank` has the place of a value among its element's, `follows` the strength of the earlier statement it supposes;
+    `sources` are applications from the least believed, None where it does not matter who says something.
     """
 
     whole: bool
@@ -25,6 +26,7 @@ class MergeRule:
     timeline: frozenset[str] = frozenset()
     rank: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
     follows: Mapping[str, int] = field(default_factory=dict[str, int])
+    sources: tuple[str, ...] | None = None
 
     def strength(self, slot: str, value: Any) -> int:
         """How strong a statement of this element is: 1, or more where its value has a rank."""
@@ -41,6 +43,7 @@ class _Entry(BaseModel):
     timeline: list[str] = []
     rank: dict[str, list[list[str]]] = {}
     follows: dict[str, str] = {}
+    sources: list[str] | None = None
 
 
 class MergeRules(dict[str, MergeRule]):
@@ -79,5 +82,6 @@ def _rule(said: object, file: Path, line: int) -> MergeRule:
     if unknown := sorted({*entry.follows, *entry.follows.values()} - known.keys()):
         raise MappingError(f"follows: {unknown[0]} is in no rank:", file=file, line=line)
     follows = {code: 1 + known[earlier] for code, earlier in entry.follows.items()}
+    sources = None if entry.sources is None else tuple(entry.sources)
     kinds = frozenset(entry.parts), tuple(entry.choices), frozenset(entry.timeline)
-    return MergeRule(entry.kind == "whole", union, *kinds, rank, follows)
+    return MergeRule(entry.kind == "whole", union, *kinds, rank, follows, sources)

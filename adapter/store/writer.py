@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 
 from adapter.errors import StorageUnavailable
 from adapter.fhir.json import canonical, dumps, loads
-from adapter.store import effects, index
+from adapter.store import effects, index, sources
 from adapter.store.bulk import Bulk, parts
 from adapter.store.database import instant, marks, micros, rows, run_many
 from adapter.store.identities import redirected
 from adapter.store.members import Study, enrol, lock, members_among
-from adapter.store.merge import Mapped, Merged, MergeRule, content, merge, statement, whole_statement
+from adapter.store.merge import Mapped, Merged, MergeRule, Statement, content, merge, statement, whole_statement
 
 SOURCE = "https://fhir.tli-trial.example.org/source"
 """Root of meta.source: the site, and after `#` the number of the message in the inbox."""
@@ -109,6 +109,7 @@ class ResourceWriter:
         self._states: dict[Name, _State] = {}
         self._members: set[str] = set()
         self.effects: list[effects.Effect] = []
+        self._sources = sources.Sources(connection)
 
     def put(self, mapped: Mapped, *, site: str, message_id: int) -> None:
         """Add what a message says of a resource."""
@@ -182,11 +183,30 @@ class ResourceWriter:
         mapped, own = put.mapped, whole_statement(rule, put.mapped, message_id=put.message_id)
         other = bool(state.patient_id and mapped.patient_id and state.patient_id != mapped.patient_id)
         before = state.as_of or None
+        if not other and self._conflicts(state, rule, put, own):
+            self._note(put, (effects.CONFLICT,))
+            return False
         self._note(put, effects.of_whole(rule, mapped, own, before, other_patient=other))
         if not effects.newer(mapped, own, before, other_patient=other):
             return False
         state.content, state.as_of = content(mapped.resource), own
         return True
+
+    def _conflicts(self, state: _State, rule: MergeRule, put: _Put, own: Statement) -> bool:
+        """Whether another application says another value, and it is not known which one is believed.
+
+        Where that is known, the one that is not believed gives way: `own` is changed so that it wins or loses.
+        """
+        if rule.sources is None or not sources.doubtful(own, state.as_of):
+            return False
+        mine, theirs = self._sources.of(put.message_id), self._sources.of(state.as_of[2])
+        said = state.content if state.content is not None else self._sources.stored(state.key)
+        if mine == theirs or not sources.differ(put.mapped.resource, said):
+            return False
+        wins = sources.believed(mine, theirs, rule.sources)
+        if wins is not None:
+            own[1] = max(own[1], state.as_of[1]) if wins else ""
+        return wins is None
 
     def _note(self, put: _Put, kinds: Iterable[str]) -> None:
         segment = put.mapped.map.partition("-")[0]

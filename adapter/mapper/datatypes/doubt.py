@@ -13,12 +13,14 @@ class Doubt:
         code: HL7 table 0357 (101 missing, 102 data type error, 103 table value not found).
         text: for people; never holds a value of the message.
         kind: short name that issues are counted by, such as `unmapped-code`.
+        source: which field of a rule with several is meant, from 0.
     """
 
     value: Any
     code: str
     text: str
     kind: str
+    source: int = 0
 
 
 def without_doubt(made: Any) -> Any:
