@@ -7,9 +7,8 @@ import pytest
 
 from adapter.hl7v2.message import Segment
 from adapter.mapper.datatypes import CONVERTERS
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.quantity import VALUE_AS_SENT
-from adapter.mapper.datatypes.doubt import without_doubt
 from tests.unit.datatypes_reading import ER7, UCUM, several, site, split_field, value
 
 WBC = "6690-2^Leukocytes [#/volume] in Blood by Automated count^LN^WBC^白细胞计数^99ZJULIS"
