@@ -234,6 +234,12 @@ class TooLarge(ContentRefusal):
     code, condition = "H2F-2106", "207"
 
 
+class ForeignIdentifier(ContentRefusal):
+    """The patient has only numbers of other hospitals (D3)."""
+
+    code, condition = "H2F-2107", "204"
+
+
 class Held(AdapterError):
     """The message is acknowledged and kept; converting it needs a person."""
 

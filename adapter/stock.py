@@ -49,6 +49,7 @@ def worker_rules(mappings: Path, catalog: Catalog, index: SearchIndex) -> Rules:
         load_placeholders(mappings),
         {site.code: site.organization for site in catalog.sites},
         frozenset(site.code for site in catalog.sites if site.intake.unenrolled == "hold"),
+        frozenset(row.system for site in catalog.sites for row in site.identifiers.rows if row.check),
         partial(subject_number, study=study),
     )
     return Rules(index, load_merge_rules(mappings), study, judging(known))

@@ -17,6 +17,8 @@ COMMANDS = {
     "incidents": "incidents",
     "requeue": "requeue",
     "release": "release",
+    "same-person": "same_person",
+    "unmerge": "unmerge",
     "doctor": "doctor",
     "backup": "backup",
     "restore": "restore",
@@ -58,7 +60,7 @@ def _application(names: list[str]) -> typer.Typer:
     )
     app.callback()(_all_commands)
     for name in names:
-        app.command(name)(getattr(import_module(f"adapter.cli.{name}"), COMMANDS[name]))
+        app.command(name)(getattr(import_module(f"adapter.cli.{name.replace('-', '_')}"), COMMANDS[name]))
     return app
 
 

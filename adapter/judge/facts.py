@@ -6,13 +6,10 @@ from typing import Any
 
 from adapter.fhir.json import loads
 from adapter.judge.verdict import Asked, Name
-from adapter.store.bulk import parts
-from adapter.store.database import Connection, marks, rows
+from adapter.store import known
+from adapter.store.database import Connection
 from adapter.store.identities import Redirect, redirects
 from adapter.store.members import members_among
-
-_AT_ONCE = 500
-_READ = "SELECT resource_type, id, patient_id, body FROM resource WHERE NOT deleted AND id IN"
 
 
 @dataclass(slots=True)
@@ -42,10 +39,9 @@ class StoredFacts:
         found = redirects(connection, ids)
         self._redirects: Mapping[Name, Redirect] = {one.name: one for one in found if not one.until}
         self._moves: Mapping[Name, Redirect] = {one.name: one for one in found if one.until}
-        for some in parts(ids, _AT_ONCE):
-            for kind, number, patient, body in rows(connection, f"{_READ} ({marks(some)})", some):
-                if (kind, number) in self._wanted:
-                    self._rows[kind, number] = _Row(patient, bytes(body))
+        for name, patient, body in known.bodies(connection, ids):
+            if name in self._wanted:
+                self._rows[name] = _Row(patient, body)
 
     def content(self, name: Name) -> Mapping[str, Any] | None:
         """The resource as it is; None where there is none."""
@@ -77,6 +73,20 @@ class StoredFacts:
         found = self._moves.get(name)
         return found.until if found else ""
 
+    def holders(self, system: str, value: str) -> set[str]:
+        """The ids of the Patients with this identifier, in this batch or stored."""
+        found = known.holders(self._connection, system, value)
+        said = {"system": system, "value": value}
+        return found | {
+            number
+            for (kind, number), row in self._rows.items()
+            if kind == "Patient" and row.body is None and any(said.items() <= one.items() for one in _numbers(row))
+        }
+
+    def linked(self, patient_id: str) -> set[str]:
+        """The Patients that are linked to this one, directly or through others."""
+        return known.linked(self._connection, patient_id)
+
     def is_member(self, patient_id: str) -> bool:
         """Whether a Patient is a member of the study."""
         if self._members is None:
@@ -95,6 +105,10 @@ class StoredFacts:
             content = {**one.resource, **before} if one.fill else {**before, **one.resource}
             patient = found.patient_id if found and (one.fill or not one.patient_id) else one.patient_id
             self._rows[name] = _Row(patient, None, content)
+
+
+def _numbers(row: _Row) -> list[dict[str, Any]]:
+    return row.read().get("identifier", [])
 
 
 def needed(asked: Sequence[Asked], needs: Sequence[Sequence[Name]]) -> set[Name]:

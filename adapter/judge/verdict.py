@@ -8,12 +8,12 @@ from typing import Any, Protocol
 from adapter.errors import Held
 from adapter.mapper.engine import Mapped
 from adapter.mapper.events import IdentityEvent
+from adapter.store.awaited import ENROLLED, STORED
+
+__all__ = ["ENROLLED", "STORED", "Asked", "Awaited", "Facts", "Found", "Hold", "Name", "Rule", "Verdict"]
 
 Name = tuple[str, str]
 """Type and id."""
-
-STORED, ENROLLED = "stored", "enrolled"
-"""What a held message may wait for: that a resource is stored, or that a patient becomes a member of the study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +91,14 @@ class Facts(Protocol):
 
     def moved_until(self, name: Name) -> str:
         """What was said of it before this time (ISO, UTC) is of the patient it was moved to; empty: it never was."""
+        ...
+
+    def holders(self, system: str, value: str) -> set[str]:
+        """The ids of the Patients with this identifier."""
+        ...
+
+    def linked(self, patient_id: str) -> set[str]:
+        """The Patients that are linked to this one, directly or through others."""
         ...
 
     def is_member(self, patient_id: str) -> bool:

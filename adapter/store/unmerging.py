@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from adapter.fhir.json import loads
 from adapter.store.database import marks, rows, run, run_many
 from adapter.store.identities import APPLIED, REVERSED, WENT, Entry, Name, note, redirects
+from adapter.store.known import linked
 from adapter.store.repoint import refers, repointed
 from adapter.store.repointing import MERGES, Happened
 from adapter.store.revise import Revised, Writing, named, of_patients, renamed, revised, untied
@@ -147,10 +148,6 @@ def _links(connection: Connection, patient: str, other: str) -> bool:
 
 def _numberless(connection: Connection, patient: str) -> set[str]:
     """Everyone linked to a Patient, where none of them has a number of the study; else nobody."""
-    known, frontier = {patient}, [patient]
-    while frontier:
-        sql = f"SELECT other_id FROM patient_link WHERE patient_id IN ({marks(frontier)})"
-        frontier = sorted({one for (one,) in rows(connection, sql, frontier)} - known)
-        known |= set(frontier)
+    known = linked(connection, patient)
     sql = f"SELECT 1 FROM study_member WHERE own AND patient_id IN ({marks([*known])})"
     return set() if rows(connection, sql, [*known]) else known

@@ -12,6 +12,7 @@ from adapter.intake import Answer
 from adapter.mapper.catalog import Catalog
 from adapter.mapper.ids import resource_id
 from adapter.store.database import Database, open_database, rows
+from adapter.store.database import run as execute
 from adapter.store.repair import Doing, carry_out
 from tests.integration.catalogue_stand import convert_all
 from tests.integration.intake_stand import ORIGIN, catalog, intake_on, message, run
@@ -59,7 +60,8 @@ class Sender:
         self.sent += 1
         at = self.sent if minute is None else minute
         moment = f"20180301{8 + at // 60:02}{at % 60:02}00+0800"
-        return f"MSH|^~\\&|HIS|{self.site}|HUB|CENTRAL|{moment}||{kind}|{self.site}{self.sent:06}|P|2.5.1|||AL|NE|CHN|UNICODE UTF-8"
+        number = f"{self.site}{self.sent:06}"
+        return f"MSH|^~\\&|HIS|{self.site}|HUB|CENTRAL|{moment}||{kind}|{number}|P|2.5.1|||AL|NE|CHN|UNICODE UTF-8"
 
     def adt(self, event: str, *segments: str, minute: int | None = None) -> bytes:
         """An ADT message; `minute` is when it happened, by default one after the last."""
@@ -68,7 +70,7 @@ class Sender:
 
     def person(self, number: str, *, minute: int | None = None, **person: str) -> bytes:
         """A person is made known, or another than before."""
-        return self.adt("A31", pid(number, **{"site": self.site, **person}), "PV1|1|N", minute=minute)
+        return self.adt("A31", pid(number, site=self.site, **person), "PV1|1|N", minute=minute)
 
     def result(self, number: str, order: str, *, visit: str = "", minute: int | None = None, **person: str) -> bytes:
         """A laboratory result."""
@@ -147,6 +149,11 @@ class World:
         """Everything that is stored, without versions, by `Type/id`; with whose it is."""
         found = self.rows("SELECT resource_type, id, patient_id FROM resource")
         return {f"{kind}/{number} {whose}": json.canonical(self.read(kind, number)) for kind, number, whose in found}
+
+    def do_all(self, sql: str, *values: Any) -> None:
+        """Change rows, as only a test may."""
+        with self.database.write() as connection:
+            execute(connection, sql, values)
 
     def do(self, kind: str, number: int, actor: str, reason: str = "as agreed on the telephone") -> int:
         """What a person does with a message; how many it changed."""
