@@ -18,6 +18,7 @@ COMMANDS = {
     "requeue": "requeue",
     "release": "release",
     "same-person": "same_person",
+    "as-sent": "as_sent",
     "unmerge": "unmerge",
     "doctor": "doctor",
     "backup": "backup",

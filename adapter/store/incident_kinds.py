@@ -35,7 +35,9 @@ KINDS: Mapping[str, Kind] = {
     "idle": Kind("a hospital is silent in its working time", HOSPITAL),
     "backlog": Kind("messages wait for more than five minutes to be converted", ADMINISTRATOR),
     "held": Kind("messages wait for a person; those of their patients wait behind them", ANALYST),
-    "identity_overdue": Kind("merges or moves wait for a number or a visit for more than a day", HOSPITAL),
+    "identity_overdue": Kind(
+        "merges, moves or cancels wait for a number, a visit or an order for more than a day", HOSPITAL
+    ),
     "merge_across_authorities": Kind("merges of numbers that are not the sender's own are held", SECURITY),
     "workers_stopped": Kind("no worker takes the messages", ADMINISTRATOR),
     "disk_low": Kind("the disk is almost full, or soon will be", ADMINISTRATOR),

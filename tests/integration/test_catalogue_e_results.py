@@ -314,3 +314,28 @@ def test_e40_rule_of_precedence_decides_whoever_comes_first(tmp_path: Path, firs
 def test_e40_newer_result_of_the_same_application_is_no_conflict(tmp_path: Path) -> None:
     outcome = pass_through(tmp_path, by_way("LIS", "1.2"), by_way("LIS", "1.4", LATE))
     assert kept(outcome)["valueQuantity"]["value"] == Decimal("1.4")
+
+
+def ordered(control: str, number: str = "1", time: str = EARLY) -> bytes:
+    """An order of a laboratory test with this ORC-1."""
+    head = header(msh_7=time, msh_9="ORM^O01^ORM_O01", msh_10=f"{control}{number}", msh_3="HIS")
+    orc = f"ORC|{control}|P180101-0001^HIS|L180101-0001^FAHZULIS"
+    return message(head, PID, orc, OBR.replace("OBR|1||", "OBR|1|P180101-0001^HIS|"))
+
+
+def test_e21_result_before_its_order_refers_to_it(tmp_path: Path) -> None:
+    raw = message(header(), PID, OBR.replace("OBR|1||", "OBR|1|P180101-0001^HIS|"), obx("1.2"))
+    outcome = pass_through(tmp_path, raw, ordered("NW"))
+    request = outcome.only("ServiceRequest")
+    (based_on,) = outcome.only("DiagnosticReport")["basedOn"]
+    assert based_on["reference"] == f"ServiceRequest/{request['id']}"
+
+
+@pytest.mark.parametrize("control", ["CA", "DC"])
+def test_e36_cancel_of_an_unknown_order_waits_for_it(tmp_path: Path, control: str) -> None:
+    cancel = ordered(control, time=LATE)
+    alone = pass_through(folder(tmp_path, "alone"), cancel)
+    held(alone, "H2F-3113", "ORC-1")
+    both = pass_through(folder(tmp_path, "both"), cancel, ordered("NW"))
+    assert [one["state"] for one in both.messages] == ["mapped", "mapped"]
+    assert both.only("ServiceRequest")["status"] == "revoked"
