@@ -1,16 +1,15 @@
 """A message after converting, on its way into the store: judged before anything is written, identified afterwards."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from adapter.converting import Done
 from adapter.judge.judge import judge
-from adapter.judge.verdict import ENROLLED, Asked, Awaited, Name, Rule, Verdict
-from adapter.mapper.engine import Mapped
-from adapter.mapper.events import IdentityEvent
+from adapter.judge.verdict import ENROLLED, Asked, Name, Rule, Verdict
 from adapter.mapper.happened import unsaid
 from adapter.store import awaited
 from adapter.store.database import Connection
-from adapter.store.lanes import Claimed, Finished
+from adapter.store.lanes import Finished
 from adapter.store.members import lock
 from adapter.store.repair import UNMERGED, answered
 from adapter.store.repointing import Happened, carry_out
@@ -18,24 +17,6 @@ from adapter.store.revise import Writing
 from adapter.store.unmerging import reverse
 
 _AWAITED = frozenset({"Patient", "Encounter", "Account", "ServiceRequest", "MedicationRequest"})
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """A message after converting; only one that is mapped has resources, its structure, findings, identity events.
-
-    A finding is a path, the kind, and a text for people. `awaits` is what releases a held one by itself; what it
-    merged is `undone` where two persons have said so.
-    """
-
-    claimed: Claimed
-    finished: Finished
-    resources: Sequence[Mapped] = ()
-    structure: str = ""
-    findings: Sequence[tuple[str, str, str]] = ()
-    identities: Sequence[IdentityEvent] = ()
-    awaits: Sequence[Awaited] = ()
-    undone: bool = False
 
 
 def judged(connection: Connection, done: Sequence[Done], rules: Sequence[Rule]) -> tuple[list[Done], list[int]]:

@@ -4,10 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from adapter.done import Done
-from adapter.errors import Held, UnitNotApproved, UnknownValueType
+from adapter.converting import Done
 from adapter.judged_errors import ResultConflict
-from adapter.mapper.engine import Issue
 from adapter.store import inbox, incidents
 from adapter.store.database import Connection
 from adapter.store.effects import CONFLICT, NO_ORIGINAL, NOTHING_TO_CANCEL, OTHER_PATIENT, STALE, WAITS_FOR_ADT, Effect
@@ -28,22 +26,8 @@ FLAGS: Mapping[str, str] = {
 }
 """Kinds of findings that are flags too."""
 
-HOLDS: Mapping[str, type[Held]] = {"unknown-value-type": UnknownValueType, "unit-differs": UnitNotApproved}
-"""Kinds of issues that hold a message: what is stored would be a guess."""
-
 ALARMS: Mapping[str, str] = {"wrong_patient": "result_of_wrong_patient", "deletion_asked": "deletion_asked"}
 """Flags that begin an incident."""
-
-
-def hold(issues: Iterable[Issue]) -> None:
-    """Look whether a message may be stored as it was converted.
-
-    Raises:
-        Held: it may not.
-    """
-    for one in issues:
-        if kind := HOLDS.get(one.kind):
-            raise kind(f"{one.path}: {one.text}")
 
 
 def told(connection: Connection, done: Sequence[Done], effects: Iterable[Effect], *, now: datetime) -> list[Done]:

@@ -20,6 +20,7 @@ COMMANDS = {
     "same-person": "same_person",
     "as-sent": "as_sent",
     "unmerge": "unmerge",
+    "replay": "replay",
     "doctor": "doctor",
     "backup": "backup",
     "restore": "restore",

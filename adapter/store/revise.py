@@ -15,7 +15,7 @@ from adapter.store.bulk import parts
 from adapter.store.database import instant, marks, micros, rows, run_many
 from adapter.store.members import Study, members_among
 from adapter.store.merge import Merged, MergeRule, content
-from adapter.store.writer import SOURCE
+from adapter.store.states import SOURCE
 
 Name = tuple[str, str]
 """Type and id."""
