@@ -2,18 +2,21 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from adapter.convert import Converted
-from adapter.errors import AdapterError, NoMap
+from adapter.errors import AdapterError, Held, NoMap, UnitNotApproved, UnknownValueType
 from adapter.judge.verdict import Awaited
-from adapter.mapper.engine import Mapped
+from adapter.mapper.engine import Issue, Mapped
 from adapter.mapper.events import IdentityEvent
 from adapter.store.figures import UNREAD
 from adapter.store.lanes import Claimed, Finished
+
+HOLDS: Mapping[str, type[Held]] = {"unknown-value-type": UnknownValueType, "unit-differs": UnitNotApproved}
+"""Kinds of issues that hold a message: what is stored would be a guess."""
 
 _OCCURRENCE = re.compile(r"\[\d+\]")
 _Made = TypeVar("_Made")
@@ -78,9 +81,17 @@ def findings(done: Sequence[Done]) -> list[tuple[str, str, str, str, str, int, i
 
 def _mapped(claimed: Claimed, convert: Callable[[Claimed], Converted]) -> Done:
     made = convert(claimed)
+    _hold(made.issues)
     found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
     found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues if one.severity != "information"]
-    return Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found, made.identities)
+    finished = Finished(claimed.id, "mapped")
+    return Done(claimed, finished, made.resources, made.structure, found, made.identities)
+
+
+def _hold(issues: Iterable[Issue]) -> None:
+    for one in issues:
+        if kind := HOLDS.get(one.kind):
+            raise kind(f"{one.path}: {one.text}")
 
 
 def _everywhere(path: str) -> str:

@@ -16,7 +16,7 @@ from adapter.store.repointing import Happened, carry_out
 from adapter.store.revise import Writing
 from adapter.store.unmerging import reverse
 
-_AWAITED = frozenset({"Patient", "Encounter", "Account"})
+_AWAITED = frozenset({"Patient", "Encounter", "Account", "ServiceRequest", "MedicationRequest"})
 
 
 def judged(connection: Connection, done: Sequence[Done], rules: Sequence[Rule]) -> tuple[list[Done], list[int]]:

@@ -81,6 +81,34 @@ class NotEnrolled(Judged):
     mender = "study coordinator"
 
 
+class VisitNumberReused(Judged):
+    """A visit begins with the number of one that has ended (E30)."""
+
+    code, condition = "H2F-3111", "205"
+    mender = HOSPITAL
+
+
+class ImpossibleKeyDate(Judged):
+    """A birth in the future, a death before the birth (E32)."""
+
+    code, condition = "H2F-3112", "102"
+    mender = HOSPITAL
+
+
+class UnknownOrder(Judged):
+    """An order that has not come is cancelled or discontinued (E36); goes on by itself when it comes."""
+
+    code, condition = "H2F-3113", "204"
+    mender = HOSPITAL
+
+
+class ResultConflict(Judged):
+    """Two sources say different values of one result (E40): merge.yaml has no `sources:` for one of them."""
+
+    code, condition = "H2F-3114", "207"
+    mender = "analyst who edits mappings/, with the sending hospital"
+
+
 def told(code: str, cause: str) -> tuple[str, Location | None]:
     """Condition and place of a held message, from its row: what an AE says of it."""
     kind = next((one for one in Judged.__subclasses__() if one.code == code), Judged)

@@ -80,4 +80,4 @@ def worker_rules(mappings: Path, catalog: Catalog, index: SearchIndex) -> Rules:
         frozenset(row.system for site in catalog.sites for row in site.identifiers.rows if row.check),
         partial(subject_number, study=study),
     )
-    return Rules(index, load_merge_rules(mappings), study, judging(known), catalog.version)
+    return Rules(index, load_merge_rules(mappings), study, catalog.version, judging(known))

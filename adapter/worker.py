@@ -29,6 +29,7 @@ from adapter.store.merge import MergeRule
 from adapter.store.resources import ResourceWriter
 from adapter.store.revise import Writing
 from adapter.tally import Work
+from adapter.telling import told
 from adapter.trial.study import StudyRules, subject_number, tie
 
 ATTEMPTS = 5
@@ -54,8 +55,8 @@ class Rules:
     search_index: SearchIndex
     merge: Mapping[str, MergeRule]
     study: StudyRules
-    judged: Sequence[Rule] = ()
     mapping: str = ""
+    judged: Sequence[Rule] = ()
 
     @property
     def tied(self) -> Study:
@@ -64,7 +65,13 @@ class Rules:
 
     def writer(self, connection: Connection, now: datetime) -> ResourceWriter:
         """What writes resources by these rules, tied to the study."""
-        return ResourceWriter(connection, self.search_index, self.merge, now, study=self.tied)
+        study = Study(partial(subject_number, study=self.study), partial(tie, study=self.study))
+        return ResourceWriter(connection, self.search_index, self.merge, now, study=study)
+
+    def writing(self, connection: Connection, now: datetime) -> Writing:
+        """What carries out identity events by these rules."""
+        study = Study(partial(subject_number, study=self.study), partial(tie, study=self.study))
+        return Writing(connection, self.search_index, self.merge, study, 0, now)
 
 
 class Worker:
@@ -199,8 +206,8 @@ class Worker:
                 for mapped in one.resources:
                     writer.put(mapped, site=one.claimed.site, message_id=one.claimed.id)
             writer.flush()
-            rules = self._rules
-            identified(Writing(connection, rules.search_index, rules.merge, rules.tied, 0, now), done)
+            done = told(connection, done, writer.effects, now=now)
+            identified(self._rules.writing(connection, now), done)
             inbox.add_findings(connection, findings(done))
             ended = [one.finished for one in done if one.finished.state != "received"]
             lanes.finish(connection, ended, worker=self._name, mapping=self._rules.mapping)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from adapter.judge import demographics, enrolled_twice, enrolment, identities, visits
+from adapter.judge import demographics, enrolled_twice, enrolment, identities, key_dates, orders, stays, visits
 from adapter.judge.verdict import Rule
 from adapter.mapper.placeholders import Placeholders
 
@@ -32,5 +32,8 @@ def rules(known: Known) -> tuple[Rule, ...]:
         identities.rule(known.organizations),
         demographics.rule(known.placeholders),
         visits.rule(),
+        stays.rule(),
+        key_dates.rule(),
+        *orders.rules(),
         enrolled_twice.rule(known.lifelong),
     )

@@ -131,11 +131,11 @@ def _check_part(part: Part, structure: str, common: Mapping[str, SegmentMap]) ->
         raise part.place.error(f"there is no mappings/segments/{part.map}.yaml")
     if unknown := sorted(name for name in part.groups if not _has_group(structure, name)):
         raise part.place.error(f"in: {structure} has no group {unknown[0]}")
-    for path in part.clear:
+    for path in (*part.clear, *part.undo):
         try:
             r4.element(f"{common[part.map].resource}.{path}")
         except r4.UnknownElement as error:
-            raise part.place.error(f"clear: {error}") from error
+            raise part.place.error(f"clear: or undo: {error}") from error
 
 
 def _check_identities(message_map: MessageMap, common: Mapping[str, SegmentMap]) -> None:

@@ -22,6 +22,9 @@ from adapter.mapper.plan import Entry, Plan, Reference
 __all__ = ["Issue", "Mapped", "Outcome", "map_message"]
 
 
+_REPEATED = "what it is known by stands twice in the message: told apart by position"
+
+
 class Issue(NamedTuple):
     """Something that a person should know; `text` never holds a value of the message."""
 
@@ -88,6 +91,7 @@ class _Run:
             [fields[one.index], *[tuple(map(segments.__getitem__, at)) for at in one.groups], *self.shared[one.base]]
             for one in plan.entries
         ]
+        self.repeated: set[int] = set()
         self.identifiers = self._identifiers()
         self.ids = [
             resource_id(entry.resource, *identifier) if identifier else None
@@ -116,6 +120,7 @@ class _Run:
                 seen[key] = times = seen.get(key, 0) + 1
                 if times > 1:
                     identifier = (identifier[0], f"{identifier[1]}#{times}")
+                    self.repeated.add(len(found))
             found.append(identifier)
         return found
 
@@ -184,6 +189,8 @@ class _Run:
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
             out["identifier"] = [{"system": system, "value": value}]
+        if number in self.repeated:
+            self.issues.append(Issue("warning", "205", self._at(entry, 0), _REPEATED, entry.map, "repeated"))
         doubts: Doubts = []
         missing = compiled.build(slots, out, doubts)
         defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), ())
@@ -194,7 +201,8 @@ class _Run:
             return None
         patient = self.ids[entry.patient] if entry.patient is not None else None
         order = base.order or compiled.event_time(slots)
-        return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient)
+        back = (entry.undo, entry.cancels)
+        return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient, *back)
 
     def _no_identity(self, entry: Entry) -> None:
         if entry.resource == "Patient" and not entry.prior:

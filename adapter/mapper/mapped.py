@@ -7,7 +7,8 @@ class Mapped(NamedTuple):
     """One resource as one message states it.
 
     `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only
-    adds what is not yet known; `defaults` are elements that nobody stated; `cleared` were sent as HL7 null.
+    adds what is not yet known; `defaults` are elements that nobody stated; `cleared` were sent as HL7 null. An event
+    that `cancels` takes back what an earlier one said; of histories that are `undone` the last change.
     """
 
     resource: dict[str, Any]
@@ -17,3 +18,5 @@ class Mapped(NamedTuple):
     cleared: tuple[str, ...]
     map: str
     patient_id: str | None
+    undone: tuple[str, ...] = ()
+    cancels: bool = False

@@ -89,7 +89,7 @@ class Base(NamedTuple):
 class Entry:
     """One resource to make: its map, its own segment, the groups of segments that it reads, its `Base`.
 
-    `clear` are the elements that the event takes away. `prior`: the message names it as the old one of an
+    `clear`, `undo`, `cancels`: what the event takes back. `prior`: the message names it as the old one of an
     identity event (MRG), and says nothing more of it.
     """
 
@@ -102,6 +102,8 @@ class Entry:
     base: int
     owner: int | None
     patient: int | None
+    undo: tuple[str, ...] = ()
+    cancels: bool = False
     prior: bool = False
 
 
@@ -128,8 +130,8 @@ class Plan:
     bases: tuple[Base, ...]
     reads: tuple[Read, ...]
     labels: tuple[str, ...]
-    firsts: tuple[Entry, ...]
     identities: tuple[Happening, ...]
+    firsts: tuple[Entry, ...]
     _some: dict[tuple[int, ...], Sequence[Read]] = field(default_factory=dict[tuple[int, ...], Sequence[Read]])
 
     def reads_of(self, made: Sequence[int], read_by: Callable[[Sequence[Entry]], Sequence[Read]]) -> Sequence[Read]:
@@ -200,14 +202,8 @@ def make_plan(
     )
     reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
     firsts = {entry.base: entry for entry in reversed(entries)}
-    return Plan(
-        entries,
-        tuple(bases),
-        reads,
-        _labels(names),
-        tuple(firsts[number] for number in range(len(bases))),
-        _happenings(message_map, parts),
-    )
+    first = tuple(firsts[number] for number in range(len(bases)))
+    return Plan(entries, tuple(bases), reads, _labels(names), _happenings(message_map, parts), first)
 
 
 def _happenings(message_map: MessageMap, parts: Sequence[tuple[Part, Spot]]) -> tuple[Happening, ...]:
@@ -273,6 +269,8 @@ def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Aro
         base=around.bases.setdefault(Base(part.map, tuple(shared), references), len(around.bases)),
         owner=made.get(compiled.map.identity.owner, NOWHERE).one(spot, number),
         patient=made.get("Patient", NOWHERE).one(spot, number),
+        undo=part.undo,
+        cancels=part.cancels,
     )
 
 

@@ -16,7 +16,7 @@ RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "
 MAP_KEYS = frozenset({"segment", "resource", "identity", "when", "order", "fields", "ignored", "replaces", "numbered"})
 MESSAGE_KEYS = frozenset({"structure", "events", "resources", "identities", "ignored"})
 LEFT_OUT_KEYS = frozenset({"segment", "on", "reason"})
-PART_KEYS = frozenset({"map", "in", "without", "update", "on", "clear"})
+PART_KEYS = frozenset({"map", "in", "without", "update", "on", "clear", "undo", "cancels"})
 IDENTITY_KEYS = frozenset({"kind", "old", "new", "what", "on"})
 
 
@@ -101,7 +101,8 @@ class SegmentMap:
 class Part:
     """One resource of a message: which segment map, in which groups, beside which segments not, with what authority.
 
-    `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away.
+    `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away, `undo`
+    the histories of which it takes the last change back; `cancels` that it takes back what an earlier event said.
     """
 
     place: Place
@@ -111,15 +112,8 @@ class Part:
     fill: bool
     events: frozenset[str]
     clear: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A segment of which nothing is made, with its reason; `events` as in a `Part`."""
-
-    segment: str
-    reason: str
-    events: frozenset[str]
+    undo: tuple[str, ...] = ()
+    cancels: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +132,15 @@ class IdentityRule:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A segment of which nothing is made, with its reason; `events` as in a `Part`."""
+
+    segment: str
+    reason: str
+    events: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class MessageMap:
     """One file `mappings/messages/<STRUCTURE>.yaml`; `name` tells apart what different events make of it."""
 
@@ -145,23 +148,21 @@ class MessageMap:
     structure: str
     events: tuple[str, ...]
     parts: tuple[Part, ...]
-    ignored: tuple[LeftOut, ...]
     identities: tuple[IdentityRule, ...]
+    ignored: tuple[LeftOut, ...]
     name: str
 
     def by_event(self) -> Mapping[str, "MessageMap"]:
         """For each event the map with its parts only; events with the same parts share one."""
-        made: dict[tuple[object, ...], MessageMap] = {}
+        made: dict[object, MessageMap] = {}
         found: dict[str, MessageMap] = {}
         for event in self.events:
-            own = replace(
-                self,
-                parts=tuple(one for one in self.parts if not one.events or event in one.events),
-                ignored=tuple(one for one in self.ignored if not one.events or event in one.events),
-                identities=tuple(one for one in self.identities if not one.events or event in one.events),
-                name=f"{self.structure}/{event}",
-            )
-            found[event] = made.setdefault((own.parts, own.ignored, own.identities), own)
+            parts = tuple(part for part in self.parts if not part.events or event in part.events)
+            identities = tuple(one for one in self.identities if not one.events or event in one.events)
+            ignored = tuple(one for one in self.ignored if not one.events or event in one.events)
+            name = f"{self.structure}/{event}"
+            own = replace(self, parts=parts, identities=identities, ignored=ignored, name=name)
+            found[event] = made.setdefault((parts, identities, ignored), own)
         return found
 
 
@@ -223,9 +224,9 @@ def read_message_map(file: Path) -> MessageMap:
     parts = tuple(_part(row, events, file) for row in _rows(content, "resources", file))
     if not events or not parts:
         raise Place(file, 1).error("events: and resources: must not be empty")
-    ignored = tuple(_left_out(row, events, file) for row in _rows(content, "ignored", file))
     identities = tuple(_identity_rule(row, events, file) for row in _rows(content, "identities", file))
-    return MessageMap(Place(file, 1), structure, events, parts, ignored, identities, structure)
+    ignored = tuple(_left_out(row, events, file) for row in _rows(content, "ignored", file))
+    return MessageMap(Place(file, 1), structure, events, parts, identities, ignored, structure)
 
 
 def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
@@ -241,14 +242,9 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
         update == "fill",
         _on(row, events, file),
         tuple(str(element) for element in row.get("clear", ())),
+        tuple(str(element) for element in row.get("undo", ())),
+        row.get("cancels", False) is True,
     )
-
-
-def _left_out(row: Lines, events: tuple[str, ...], file: Path) -> LeftOut:
-    _only_keys(row, LEFT_OUT_KEYS, file)
-    if not (row.get("segment") and row.get("reason")):
-        raise Place(file, row.line).error("ignored: needs segment: and reason:")
-    return LeftOut(str(row["segment"]), str(row["reason"]), _on(row, events, file))
 
 
 def _identity_rule(row: Lines, events: tuple[str, ...], file: Path) -> IdentityRule:
@@ -262,6 +258,13 @@ def _identity_rule(row: Lines, events: tuple[str, ...], file: Path) -> IdentityR
     if "what" in row and kind != MOVE:
         raise Place(file, row.at["what"]).error("what: says what is moved; only a move has it")
     return IdentityRule(place, kind, str(row["old"]), str(row["new"]), str(row.get("what", "")), _on(row, events, file))
+
+
+def _left_out(row: Lines, events: tuple[str, ...], file: Path) -> LeftOut:
+    _only_keys(row, LEFT_OUT_KEYS, file)
+    if not (row.get("segment") and row.get("reason")):
+        raise Place(file, row.line).error("ignored: needs segment: and reason:")
+    return LeftOut(str(row["segment"]), str(row["reason"]), _on(row, events, file))
 
 
 def _on(row: Lines, events: tuple[str, ...], file: Path) -> frozenset[str]:

@@ -119,7 +119,8 @@ class Way:
             now, patient = moved(now, patient or "", move.target_id), move.target_id
         if now is said.resource and patient == said.patient_id:
             return said
-        return _Redirected(now, said.order, said.fill, said.defaults, said.cleared, patient)
+        how = (said.order, said.fill, said.defaults, said.cleared, said.map)
+        return _Redirected(now, *how, patient, said.undone, said.cancels)
 
     def taken(self, said: Mapped) -> list[Redirect]:
         """The redirects that this statement follows."""
@@ -154,7 +155,10 @@ class _Redirected:
     fill: bool
     defaults: tuple[str, ...]
     cleared: tuple[str, ...]
+    map: str
     patient_id: str | None
+    undone: tuple[str, ...]
+    cancels: bool
 
 
 def _name(resource: Mapping[str, Any]) -> Name:

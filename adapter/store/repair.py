@@ -10,12 +10,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from adapter.judged_errors import DemographicConflict
+from adapter.judged_errors import DemographicConflict, ImpossibleKeyDate, UnknownOrder, VisitNumberReused
 from adapter.store.browse import AT_ONCE
 from adapter.store.database import instant, marks, now_micros, rows, run, run_many
 from adapter.store.inbox import announce
 
 REQUEUE, RELEASE, SAME_PERSON, UNMERGE = "requeue", "release", "same-person", "unmerge"
+AS_SENT = "as-sent"
 UNMERGED = "unmerged"
 """What is noted when a second person has approved an `UNMERGE`."""
 
@@ -23,9 +24,16 @@ STATES = {
     REQUEUE: ("held", "unmapped", "mapped", "ignored"),
     RELEASE: ("held",),
     SAME_PERSON: ("held",),
+    AS_SENT: ("held",),
     UNMERGE: ("mapped",),
 }
 """From which states each may start."""
+
+CAUSES = {
+    SAME_PERSON: (DemographicConflict.code,),
+    AS_SENT: (VisitNumberReused.code, ImpossibleKeyDate.code, UnknownOrder.code),
+}
+"""For which causes a person may say that a held message goes on as it is."""
 
 _REQUEUE = """UPDATE message SET state = 'received', cause_code = '', cause = '', mender = '', finished_at = NULL,
     attempts = 0, lease_owner = NULL, lease_until = NULL"""
@@ -63,8 +71,8 @@ def open_to(connection: Connection, kind: str, number: int) -> bool:
     """Whether one message is in a state from which this may start."""
     if kind == UNMERGE:
         return bool(_merged(connection, [number]))
-    if kind == SAME_PERSON:
-        return held_for(connection, number, DemographicConflict.code) is not None
+    if kind in CAUSES:
+        return any(held_for(connection, number, code) is not None for code in CAUSES[kind])
     found = rows(connection, "SELECT state, lane FROM message WHERE id = ?", [number])
     return bool(found) and found[0][0] in STATES[kind] and (kind == RELEASE or found[0] != ("held", ""))
 
@@ -171,8 +179,8 @@ def _change(connection: Connection, numbers: Sequence[int], kind: str, now: int)
         return []
     states = STATES[kind]
     allowed = f"WHERE id IN ({marks(numbers)}) AND state IN ({marks(states)})"
-    if kind == SAME_PERSON:
-        allowed += f" AND cause_code = '{DemographicConflict.code}'"
+    if kind in CAUSES:
+        allowed += f" AND cause_code IN ({', '.join(repr(code) for code in CAUSES[kind])})"
     how, values = (_RELEASE, [now]) if kind == RELEASE else (_REQUEUE, [])
     return [number for (number,) in rows(connection, f"{how} {allowed} RETURNING id", [*values, *numbers, *states])]
 

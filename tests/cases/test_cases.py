@@ -37,6 +37,8 @@ def as_json(made: Converted) -> dict[str, Any]:
             | ({"_fill": True} if mapped.fill else {})
             | ({"_defaults": list(mapped.defaults)} if mapped.defaults else {})
             | ({"_cleared": list(mapped.cleared)} if mapped.cleared else {})
+            | ({"_undone": list(mapped.undone)} if mapped.undone else {})
+            | ({"_cancels": True} if mapped.cancels else {})
             for mapped in made.resources
         ],
         "issues": [f"{issue.severity} {issue.code} {issue.path} {issue.kind}: {issue.text}" for issue in made.issues],

@@ -30,6 +30,7 @@ class Outcome:
     messages: list[dict[str, Any]]
     findings: list[dict[str, Any]]
     resources: dict[str, list[dict[str, Any]]]
+    incidents: list[dict[str, Any]]
 
     @property
     def message(self) -> dict[str, Any]:
@@ -58,9 +59,9 @@ def _index() -> search_params.SearchIndex:
     return search_params.load(data_folder("profiles"))
 
 
-def rules_of(known: Catalog) -> Rules:
+def rules_of(known: Catalog, source: Path | None = None) -> Rules:
     """What a worker follows with these mappings."""
-    return worker_rules(data_folder("mappings"), known, _index())
+    return worker_rules(source or data_folder("mappings"), known, _index())
 
 
 def agreed(folder: Path, site: str, **agreements: str) -> Catalog:
@@ -73,19 +74,21 @@ def agreed(folder: Path, site: str, **agreements: str) -> Catalog:
     return load_catalog(mappings)
 
 
-def pass_through(folder: Path, *raws: bytes, mappings: Catalog | None = None) -> Outcome:
-    """Give messages to an intake, then convert what was accepted."""
-    known = mappings or catalog()
+def pass_through(folder: Path, *raws: bytes, mappings: Catalog | None = None, source: Path | None = None) -> Outcome:
+    """Give messages to an intake, then convert what was accepted; `source` is another folder of mappings."""
+    known = mappings or (load_catalog(source) if source else catalog())
     database = open_database(f"sqlite:///{folder}/adapter.db")
     try:
         answers = _received(database, known, raws)
-        convert_all(database, known)
+        convert_all(database, known, source)
         it = Stand(database, intake_on(database, known, lambda: NOW))
         resources: dict[str, list[dict[str, Any]]] = {}
         for row in it.rows("SELECT body FROM resource ORDER BY id"):
             resource = json.loads(row["body"])
             resources.setdefault(resource["resourceType"], []).append(resource)
-        return Outcome(answers, it.messages(), it.rows("SELECT * FROM finding"), resources)
+        return Outcome(
+            answers, it.messages(), it.rows("SELECT * FROM finding"), resources, it.rows("SELECT * FROM incident")
+        )
     finally:
         database.close()
 
@@ -102,13 +105,13 @@ def _received(database: Database, known: Catalog, raws: tuple[bytes, ...]) -> li
     return answers
 
 
-def convert_all(database: Database, known: Catalog) -> None:
+def convert_all(database: Database, known: Catalog, source: Path | None = None) -> None:
     """Let a worker do all that waits."""
 
     def converted(claimed: Claimed) -> Converted:
         raw = stored(claimed.raw) if claimed.large else claimed.raw
         return convert(raw, catalog=known, site=known.sites[claimed.site])
 
-    worker = Worker(database, name="w", convert=converted, rules=rules_of(known), clock=lambda: NOW)
+    worker = Worker(database, name="w", convert=converted, rules=rules_of(known, source), clock=lambda: NOW)
     while worker.run_once():
         pass

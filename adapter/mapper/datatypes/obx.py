@@ -37,6 +37,9 @@ COMPOSITE = "AD AUI CK CN CP CQ CX DLN EI ERL HD JCC MA MO NA PN PPN SPS TN VR X
 OTHERS = frozenset(COMPOSITE.split(" "))
 """Types of HL7 table 0125 that have no form of their own here: they become text."""
 
+_OBX_2, _OBX_6 = 1, 2
+"""Places among the sources of OBX-value: OBX-5, OBX-2, OBX-6, OBX-3."""
+
 NOT_NUMERIC = ("102", "is declared as a number and is none: kept as text", "not-a-number")
 SPELLING = ("102", "number is not written as HL7 says: read, and kept as sent", "number-spelling")
 NO_TYPE = ("101", "value without a value type (OBX-2): kept as text", "missing-value-type")
@@ -126,8 +129,9 @@ def _number(text: str, by: Scale, *, strict: bool) -> Any:
         return Doubt({"valueString": text}, *NOT_NUMERIC)
     odd = number.tidied or (strict and not number.plain)
     made = {"valueQuantity": quantity(number, by, as_sent=text if odd or by.factor is not None else "")}
-    doubt = by.doubt or (SPELLING if odd else None)
-    return Doubt(made, *doubt) if doubt else made
+    if by.doubt:
+        return Doubt(made, *by.doubt, source=_OBX_6)
+    return Doubt(made, *SPELLING) if odd else made
 
 
 def _texts(doubt: tuple[str, str, str] | None) -> Reader:
@@ -136,7 +140,7 @@ def _texts(doubt: tuple[str, str, str] | None) -> Reader:
         if found[:1] in MAY_BEGIN and text_document(found):
             return None
         made = {"valueString": found} if found else None
-        return Doubt(made, *doubt) if doubt and made else made
+        return Doubt(made, *doubt, source=_OBX_2) if doubt and made else made
 
     return text
 

@@ -19,6 +19,7 @@ _EXACT = Context(prec=1200)
 VALUE_AS_SENT = f"{CANONICAL}/StructureDefinition/tli-value-as-sent"
 NO_UNIT = ("101", "unit is missing for a result that has one in this trial", "missing-unit")
 UNKNOWN_UNIT = ("103", "unit is in no table of this site", "unmapped-unit")
+REPAIRED_UNIT = ("102", "an unescaped ^ stands in the unit: read as 10*n", "unit-repaired")
 OTHER_UNIT = ("103", "unit is not that of the trial, and no conversion is approved", "unit-differs")
 
 
@@ -54,7 +55,9 @@ def scale(site: Site, field: Field, targets: Sequence[str] = ()) -> Scale:
     for target in targets:
         if conversion := units.conversions.get((target, unit.code)):
             return Scale(_ucum(conversion.unit), unit.text, conversion.factor, None)
-    return Scale(_ucum(unit.code), unit.text, None, OTHER_UNIT if wanted not in {"", unit.code} else None)
+    if wanted not in {"", unit.code}:
+        return Scale(_ucum(unit.code), unit.text, None, OTHER_UNIT)
+    return Scale(_ucum(unit.code), unit.text, None, REPAIRED_UNIT if unit.repaired else None)
 
 
 def scales(site: Site) -> Callable[[Field], Scale]:
@@ -105,7 +108,7 @@ def _bind_quantity(site: Site, _paths: tuple[str, ...]) -> Bound:
         if number is None:
             return Doubt(None, "102", "is no number", "not-a-number")
         made = quantity(number, by, as_sent="" if number.plain else text)
-        return Doubt(made, *by.doubt) if by.doubt else made
+        return Doubt(made, *by.doubt, source=1) if by.doubt else made
 
     return nm_cwe_quantity
 
