@@ -14,8 +14,10 @@ from adapter.mapper.datatypes.nm import decimal_of, measured
 from adapter.mapper.datatypes.quantity import quantity, scales
 from adapter.mapper.sites import Site
 
-TIME_UNITS = {"s": "s", "sec": "s", "min": "min", "m": "min", "h": "h", "hr": "h", "d": "d", "day": "d", "days": "d"}
-TIME_UNITS |= {"wk": "wk", "w": "wk", "l": "mo", "mo": "mo", "a": "a", "y": "a"}
+TIME_UNITS = {
+    "s": "s", "sec": "s", "min": "min", "m": "min", "h": "h", "hr": "h", "d": "d", "day": "d", "days": "d",
+    "wk": "wk", "w": "wk", "l": "mo", "mo": "mo", "a": "a", "y": "a",
+}
 """As sent, small letters: UCUM, ISO+, and the letters of TQ.3 (HL7 v2.5.1 §2.A.81: L is a month)."""
 
 
@@ -47,7 +49,7 @@ def bind_quantity(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
 
     def cq_quantity(repetition: Repetition) -> dict[str, Any] | Doubt | None:
         # TQ.1 and the components of other types hold a CQ in their subcomponents
-        whole = repetition if len(repetition) > 1 else tuple((text,) for text in repetition[0])
+        whole = repetition if len(repetition) != 1 else tuple((text,) for text in repetition[0])
         text = part(whole, 1)
         if not text:
             return None
