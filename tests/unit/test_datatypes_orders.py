@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from adapter.hl7v2.message import Segment, split_field
-from adapter.mapper.compiled import STANDARD
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.makers import STANDARD
 from tests.unit.datatypes_reading import ER7, UCUM, one, several, site
 
 TIMED = ("TQ1", "ORC-7", "OBR-27", "OBR-6")

@@ -49,7 +49,7 @@ def bind_quantity(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
 
     def cq_quantity(repetition: Repetition) -> dict[str, Any] | Doubt | None:
         # TQ.1 and the components of other types hold a CQ in their subcomponents
-        whole = repetition if len(repetition) > 1 else tuple((text,) for text in repetition[0])
+        whole = repetition if len(repetition) != 1 else tuple((text,) for text in repetition[0])
         text = part(whole, 1)
         if not text:
             return None

@@ -10,6 +10,7 @@ read into one `Plan`. A field stands only where there is no segment. A repeat pa
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition, Segment
@@ -67,6 +68,7 @@ def plans(segments: Sequence[Segment], *fields: Field) -> list[Plan]:
     return [_of_field(one) for one in sent if any(any(component) for component in one)]
 
 
+@lru_cache(maxsize=4096)
 def _of_segment(segment: Segment) -> Plan:
     one = [field[0] if (field := segment.field(number)) else () for number in range(15)]
     return Plan(
