@@ -10,7 +10,7 @@ from adapter.hl7v2.message import split_field
 from adapter.mapper.compiled import MEMO_LIMIT, STANDARD, Compiled, Slots, generate, reads, slot_order
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
-from adapter.mapper.rules import Path2, Rule, SegmentMap
+from adapter.mapper.rules import Choice, Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 from adapter.mapper.times import order_key
 
@@ -28,6 +28,9 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
     slots = slot_order(segment_map)
     for path in (*segment_map.order, *segment_map.when, *segment_map.ignored):
         _known_path(path, segment_map.place)
+    for choice in (segment_map.only, segment_map.never):
+        if choice:
+            _checked_choice(choice, site)
     required = tuple(
         r4.element(f"{segment_map.resource}.{name}").names for name in r4.required_elements(segment_map.resource)
     )
@@ -49,7 +52,9 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
         names_identifier=not identity.converter,
         reads=reads(segment_map),
         repeats={rule.target: elements[rule.target].many for rule in segment_map.rules if rule.refer},
-        wanted=_wanted(segment_map, slots),
+        wanted=_wanted(segment_map, site, slots),
+        dropped=_chosen(segment_map.never, site, slots),
+        numbers=r4.element(f"{segment_map.resource}.identifier").many,
     )
 
 
@@ -105,6 +110,13 @@ def _checked_extension(rule: Rule, makes: str, path: str, element: r4.Element) -
         raise rule.place.error(f"url: {path} is no extension")
     if makes not in r4.element("Extension.value[x]").types:
         raise rule.place.error(f"as: {rule.converter} makes {makes}, which an extension cannot hold")
+
+
+def _checked_choice(choice: Choice, site: Site) -> None:
+    for path in choice.paths:
+        _known_path(path, choice.place)
+    if choice.table not in site.tables():
+        raise choice.place.error(f"codes: there is no table {choice.table}{_nearest(choice.table, site.tables())}")
 
 
 def _known_path(path: Path2, place: Any) -> None:
@@ -169,7 +181,7 @@ def _identify(
     identity = segment_map.identity
     if identity.converter:
         return _identify_by_converter(segment_map, site, slots)
-    system = f"{NAMING}/{site.code.lower()}-{_kebab(segment_map.resource)}"
+    system = identity.system or f"{NAMING}/{site.code.lower()}-{_kebab(segment_map.resource)}"
     parts = [[_text_of(path, slots) for path in alternatives] for alternatives in identity.paths]
 
     def identify(filled: Slots) -> tuple[str, str] | None:
@@ -209,15 +221,27 @@ def _identify_by_converter(
     return identify
 
 
-def _wanted(segment_map: SegmentMap, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
+def _wanted(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
+    only = _chosen(segment_map.only, site, slots)
     if not segment_map.when:
-        return None
+        return only
     texts = [_text_of(path, slots) for path in segment_map.when]
 
     def wanted(filled: Slots) -> bool:
-        return any(text(filled) for text in texts)
+        return any(text(filled) for text in texts) and (only is None or only(filled))
 
     return wanted
+
+
+def _chosen(choice: Choice | None, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
+    if choice is None:
+        return None
+    table, texts = site.table(choice.table), [_text_of(path, slots) for path in choice.paths]
+
+    def chosen(filled: Slots) -> bool:
+        return "/".join(text(filled) for text in texts) in table
+
+    return chosen
 
 
 def _event_time(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], str]:

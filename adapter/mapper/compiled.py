@@ -10,12 +10,11 @@ from typing import Any, cast
 
 from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, NULL, Delimiters, Field, Repetition, Segment, split_field
 from adapter.mapper.datatypes import CONVERTERS, Bound
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import CLEARED, Doubt, without_doubt
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 
 STANDARD = Delimiters("|", "^", "~", "\\", "&", None)
-CLEARED = Doubt(None, "0", "", "cleared")
 MEMO_LIMIT = 20_000
 
 Slot = tuple[str, bool]
@@ -35,7 +34,8 @@ class Compiled:
 
     `slots` names what `build` expects in its list: slot 0 is the map's own segment; each is the tuple of raw fields
     of one segment, or, for a bare source such as `NTE`, the tuple of segments. `wanted` says whether there is anything
-    to make (None: always).
+    to make (None: always), `dropped` whether the segment says nothing (None: never); `numbers`: the resource may have
+    several identifiers.
     """
 
     map: SegmentMap
@@ -49,6 +49,8 @@ class Compiled:
     reads: Mapping[Slot, Reads]
     repeats: Mapping[tuple[str, ...], bool]
     wanted: Callable[[Slots], bool] | None = None
+    dropped: Callable[[Slots], bool] | None = None
+    numbers: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Maker:
 def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     """The segments that a map reads, its own first; the flag says all of the group instead of the nearest."""
     slots: dict[Slot, None] = {(segment_map.segment, False): None}
-    paths = [*_rule_paths(segment_map), *segment_map.order, *segment_map.when, *_identity_paths(segment_map)]
+    paths = [*_rule_paths(segment_map), *segment_map.order, *_paths_of_need(segment_map), *_identity_paths(segment_map)]
     for path in [*paths, *segment_map.ignored, Path2("MSH", 7)]:
         slots.setdefault((path.segment, not path.field), None)
     return tuple(slots)
@@ -71,6 +73,12 @@ def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:
     paths = [path for rule in segment_map.rules for path in rule.sources]
     return paths + [rule.unless for rule in segment_map.rules if rule.unless]
+
+
+def _paths_of_need(segment_map: SegmentMap) -> list[Path2]:
+    """What decides whether there is anything to make."""
+    choices = [choice for choice in (segment_map.only, segment_map.never) if choice]
+    return [*segment_map.when, *(path for choice in choices for path in choice.paths)]
 
 
 def _identity_paths(segment_map: SegmentMap) -> list[Path2]:
@@ -89,7 +97,7 @@ def reads(segment_map: SegmentMap) -> Mapping[Slot, Reads]:
             else:
                 fields = converter.fields if converter else ()
                 found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
-    for path in (*_identity_paths(segment_map), *segment_map.when, *segment_map.ignored):
+    for path in (*_identity_paths(segment_map), *_paths_of_need(segment_map), *segment_map.ignored):
         _note(found, path, None)
     return found
 

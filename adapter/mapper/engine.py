@@ -10,10 +10,10 @@ from typing import Any
 
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
-from adapter.mapper.compiled import CLEARED, Compiled, Reads
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.compiled import Compiled, Reads
+from adapter.mapper.datatypes.doubt import CLEARED, Doubt
 from adapter.mapper.ids import resource_id
-from adapter.mapper.ledger import Ledger, Used
+from adapter.mapper.ledger import Dropped, Ledger, Used
 from adapter.mapper.plan import Entry, Plan
 
 
@@ -83,7 +83,8 @@ def map_message(
             resources.append(made)
             resources += _linked_patients(made)
             used.append(Used(entry, maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource))
-    return Outcome(tuple(resources), tuple(run.issues), Ledger(message, segments, plan, tuple(used), ignored))
+    ledger = Ledger(message, segments, plan, tuple(used), ignored, run.dropped)
+    return Outcome(tuple(resources), tuple(run.issues), ledger)
 
 
 class _Run:
@@ -100,6 +101,11 @@ class _Run:
             ]
             for entry in plan.entries
         ]
+        self.dropped = tuple(
+            Dropped(entry, maps[entry.map])
+            for entry, slots in zip(plan.entries, self.slots, strict=True)
+            if (drops := maps[entry.map].dropped) and drops(slots)
+        )
         self.identifiers = self._identifiers()
         self.ids = [
             resource_id(entry.resource, *identifier) if identifier else None
@@ -132,12 +138,13 @@ class _Run:
         return found
 
     def _wanted(self, entry: Entry, slots: list[Any]) -> bool:
-        wanted = self.maps[entry.map].wanted
-        return wanted is None or wanted(slots)
+        wanted, dropped = self.maps[entry.map].wanted, self.maps[entry.map].dropped
+        return (wanted is None or wanted(slots)) and not (dropped and dropped(slots))
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
         while True:
+            self.issues += [self._left_out(one) for one in self.dropped]
             built = [self.build(number, entry) for number, entry in enumerate(self.plan.entries)]
             if None not in built:
                 return built
@@ -158,10 +165,11 @@ class _Run:
         out: dict[str, Any] = {"resourceType": entry.resource, "id": resource_id_}
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
-            out["identifier"] = [{"system": system, "value": value}]
+            named: Any = {"system": system, "value": value}
+            out["identifier"] = [named] if compiled.numbers else named
         doubts: list[tuple[int, Doubt]] = []
         compiled.build(slots, out, doubts)
-        if len(out.get("identifier", ())) > 1:
+        if compiled.numbers and len(out.get("identifier", ())) > 1:
             out["identifier"] = _once(out["identifier"])
         self._refer(entry, out)
         defaults: tuple[str, ...] = ()
@@ -192,6 +200,9 @@ class _Run:
                 self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
                 return False
         return True
+
+    def _left_out(self, dropped: Dropped) -> Issue:
+        return Issue("information", "0", self._at(dropped.entry, 0), dropped.reason, dropped.entry.map, "left-out")
 
     def _no_identity(self, entry: Entry) -> None:
         if entry.resource == "Patient":

@@ -51,6 +51,20 @@ class Used:
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """A segment that says nothing, on purpose (`never:` of its map): what that map would have read has its reason."""
+
+    entry: Entry
+    compiled: Compiled
+
+    @property
+    def reason(self) -> str:
+        """As the map gives it."""
+        never = self.compiled.map.never
+        return never.because if never else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """The account of one conversion. `segments` are those that were mapped, after the site's fixes."""
 
@@ -59,13 +73,14 @@ class Ledger:
     plan: Plan
     used: tuple[Used, ...]
     ignored: Mapping[str, Reads]
+    dropped: tuple[Dropped, ...] = ()
 
     def unmapped(self) -> tuple[Unread, ...]:
         """Every populated field that no rule read and no map names as ignored, in message order."""
         reads = self.plan.reads
         if len(self.used) < len(self.plan.entries):
             names = [segment.name for segment in self.segments]
-            reads = fields_read([(one.entry, one.compiled) for one in self.used], names, self.ignored)
+            reads = fields_read([(one.entry, one.compiled) for one in (*self.used, *self.dropped)], names, self.ignored)
         left: list[Unread] = []
         for segment, (whole, parts) in zip(self.segments, reads, strict=True):
             for number, raw in enumerate(segment.fields):

@@ -92,7 +92,8 @@ def make_plan(
     parts = [(part, spot) for part, spot in parts if not _beside(part.without, spot, segments)]
     made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
     entries = tuple(
-        _entry(part, maps[part.map], (number, spot), made, segments) for number, (part, spot) in enumerate(parts)
+        _entry(part, maps[part.map], (number, spot), *_seen(part, message_map, maps, (made, segments)))
+        for number, (part, spot) in enumerate(parts)
     )
     return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored), _labels(names))
 
@@ -104,6 +105,21 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
         counts[name] += 1
         labels.append(f"{name}[{counts[name]}]" if counts[name] > 1 else name)
     return tuple(labels)
+
+
+def _seen(
+    part: Part, message_map: MessageMap, maps: Mapping[str, Compiled], all_: tuple[_Numbered, _Numbered]
+) -> tuple[_Numbered, _Numbered]:
+    """Resources and segments without those that a part stands apart from."""
+    made, segments = all_
+    if not part.apart:
+        return made, segments
+    given = [maps[one.map].map for one in message_map.parts]
+    types = {one.resource for one in given if one.segment in part.apart}
+    return (
+        {name: places for name, places in made.items() if name not in types},
+        {name: places for name, places in segments.items() if name not in part.apart},
+    )
 
 
 def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], made: _Numbered, segments: _Numbered) -> Entry:

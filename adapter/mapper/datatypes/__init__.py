@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from adapter.mapper.datatypes import (
+    adverse_event,
+    consent,
     cwe,
     cx,
     dtm,
@@ -10,6 +12,7 @@ from adapter.mapper.datatypes import (
     nm,
     nte,
     obx,
+    problem,
     quantity,
     reference_range,
     references,
@@ -23,7 +26,10 @@ from adapter.mapper.datatypes import (
 from adapter.mapper.datatypes.converter import Bound, Converter
 from adapter.mapper.datatypes.doubt import Doubt
 
-FAMILIES = (st, nm, dtm, cx, xpn, xad, xtn, cwe, xcn, quantity, obx, ed, reference_range, nte, references, trial)
+FAMILIES = (
+    *(st, nm, dtm, cx, xpn, xad, xtn, cwe, xcn, quantity, obx, ed, reference_range, nte, references, trial),
+    *(adverse_event, consent, problem),
+)
 
 CONVERTERS: Mapping[str, Converter] = {
     converter.name: converter for family in FAMILIES for converter in family.CONVERTERS

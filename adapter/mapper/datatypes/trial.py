@@ -9,13 +9,17 @@ from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper.codes import CANONICAL, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, part, whole_text
 from adapter.mapper.datatypes.cwe import Concepts, codings_of
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.cx import field_of, identifier
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.nm import Measured, decimal_of
 from adapter.mapper.datatypes.obx import DOSE_NORMALISED
 from adapter.mapper.datatypes.quantity import quantity, scale
+from adapter.mapper.ids import resource_id
 from adapter.mapper.sites import Site
 
 RESEARCH_STUDY = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
+EPISODE_OF_CARE = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare"
+CYCLE = f"{CANONICAL}/NamingSystem/tli-cycle"
 VISIT = f"{CANONICAL}/StructureDefinition/tli-visit"
 STUDY_DAY = f"{CANONICAL}/StructureDefinition/tli-study-day"
 VISIT_SYSTEM = f"{CANONICAL}/CodeSystem/tli-visit"
@@ -83,6 +87,35 @@ def _bind_study_day(_site: Site, _paths: tuple[str, ...]) -> Bound:
         return _day_extension(part(repetition, 1))
 
     return cti_study_day
+
+
+def _bind_episode(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """Subject and course: the EpisodeOfCare of the course (map CSP-EpisodeOfCare)."""
+
+    def csp_episode(subject: Field, phase: Field) -> dict[str, Any] | None:
+        if not (subject and phase):
+            return None
+        number = f"{part(subject[0], 1)}/{part(phase[0], 1)}"
+        reference = {"reference": f"EpisodeOfCare/{resource_id('EpisodeOfCare', CYCLE, number)}"}
+        return {"url": EPISODE_OF_CARE, "valueReference": reference}
+
+    return csp_episode
+
+
+def _bind_subject(site: Site, paths: tuple[str, ...]) -> Bound:
+    """The number of a subject: the ResearchSubject (map CSR-ResearchSubject)."""
+    table = site.identifiers.of_field(field_of(paths[0]))
+
+    def cx_research_subject(repetition: Repetition) -> dict[str, Any] | None:
+        authorities = (part(repetition, 4), part(repetition, 4, 2))
+        made = without_doubt(
+            identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
+        )
+        if not made:
+            return None
+        return {"reference": f"ResearchSubject/{resource_id('ResearchSubject', made['system'], made['value'])}"}
+
+    return cx_research_subject
 
 
 class _Mark:
@@ -153,6 +186,8 @@ CONVERTERS = (
     Converter("EI-studyReference", "Reference", _bind_study_reference, reads=frozenset({1, 2})),
     Converter("CTI-visit", "Extension", _bind_visit, sources=2),
     Converter("CTI-studyDay", "Extension", _bind_study_day),
+    Converter("CSP-episodeOfCare", "Extension", _bind_episode, sources=2),
+    Converter("CX-researchSubject", "Reference", _bind_subject, reads=frozenset({1, 4, 5})),
     Converter("TrialMark-visit", "Extension", _bind_mark_visit),
     Converter("TrialMark-studyDay", "Extension", _bind_mark_day),
     Converter("TrialMark-doseNormalised", "Extension", _bind_mark_dose),
