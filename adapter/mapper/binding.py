@@ -1,13 +1,13 @@
 """Binding: a segment map is checked against HL7 v2 and FHIR R4 and compiled for one site."""
 
 import difflib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from adapter.fhir import r4
 from adapter.hl7v2 import grammar
 from adapter.hl7v2.message import split_field
-from adapter.mapper.compiled import MEMO_LIMIT, STANDARD, Compiled, Slots, generate, reads, slot_order
+from adapter.mapper.compiled import MEMO_LIMIT, STANDARD, Compiled, Slots, details, generate, reads, slot_order
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.rules import Choice, Path2, Rule, SegmentMap
@@ -18,8 +18,13 @@ HEADER_TIME = Path2("MSH", 7)
 NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
 
 
-def bind(segment_map: SegmentMap, site: Site) -> Compiled:
+def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]) -> Compiled:
     """Check and compile one segment map for one site.
+
+    Args:
+        segment_map: as read.
+        site: whose tables it is bound to.
+        unread: per data type, the components that are left out on purpose.
 
     Raises:
         MappingError: an unknown v2 path, FHIR element, converter, code table or a type that does not fit.
@@ -50,11 +55,16 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
         defaults=tuple((rule.target, rule.constant) for rule in segment_map.rules if rule.is_default),
         required=required,
         names_identifier=not identity.converter,
-        reads=reads(segment_map),
-        repeats={rule.target: elements[rule.target].many for rule in segment_map.rules if rule.refer},
+        reads=reads(segment_map, unread),
+        repeats={
+            rule.target: r4.element(f"{segment_map.resource}.{rule.target[0]}").many
+            for rule in segment_map.rules
+            if rule.refer
+        },
         wanted=_wanted(segment_map, site, slots),
         dropped=_chosen(segment_map.never, site, slots),
         numbers=r4.element(f"{segment_map.resource}.identifier").many,
+        details=details(segment_map, site, unread),
     )
 
 
@@ -65,7 +75,7 @@ def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
         _known_path(source, rule.place)
     if rule.codes and not site.table(rule.codes):
         raise rule.place.error(f"codes: there is no table {rule.codes}{_nearest(rule.codes, site.tables())}")
-    if rule.codes and not {*element.types} & {"code", "Coding", "CodeableConcept"}:
+    if rule.codes and not rule.converter and not {*element.types} & {"code", "Coding", "CodeableConcept"}:
         raise rule.place.error(f"codes: {path} is {' or '.join(element.types)}, which holds no code")
     if rule.converter:
         _checked_converter(rule, path, element)
@@ -75,13 +85,17 @@ def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
 def _checked_target(rule: Rule, segment_map: SegmentMap, path: str) -> r4.Element:
     try:
         element = r4.element(path)
-        for depth in range(1, len(rule.target)):
-            if r4.element(f"{segment_map.resource}.{'.'.join(rule.target[:depth])}").many:
-                raise rule.place.error(f"{'.'.join(rule.target[:depth])} repeats: a converter must make it whole")
+        repeats = [
+            depth
+            for depth in range(1, len(rule.target))
+            if r4.element(f"{segment_map.resource}.{'.'.join(rule.target[:depth])}").many
+        ]
     except r4.UnknownElement as error:
         raise rule.place.error(str(error)) from error
-    if rule.refer and len(rule.target) > 1:
-        raise rule.place.error("refer: writes elements of the resource itself")
+    if rule.refer and (len(rule.target) > 2 or (len(rule.target) == 2 and repeats != [1])):
+        raise rule.place.error("refer: writes elements of the resource, or one of each item of an element that repeats")
+    if repeats and not rule.refer:
+        raise rule.place.error(f"{'.'.join(rule.target[: repeats[0]])} repeats: a converter must make it whole")
     if rule.is_default and len(rule.target) > 2:
         raise rule.place.error("default: writes elements of the resource, or of one of its elements")
     return element
@@ -97,6 +111,9 @@ def _checked_converter(rule: Rule, path: str, element: r4.Element) -> None:
     if rule.urls:
         _checked_extension(rule, converter.makes, path, element)
         return
+    if rule.refer:
+        path = path.rpartition(".")[0]
+        element = r4.element(path)
     fits = converter.makes in {*element.types, path} or (
         converter.makes.endswith("[x]") and path.endswith(f".{converter.makes}")
     )

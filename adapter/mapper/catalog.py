@@ -18,10 +18,15 @@ from adapter.mapper.rules import MessageMap, Part, Path2, Place, SegmentMap, rea
 from adapter.mapper.sites import Site, Sites, load_sites, standard_site
 from adapter.yaml_lines import Lines, load
 
+Unread = Mapping[str, frozenset[int]]
+"""Per data type, the components that are left out on purpose."""
+
 PlanKey = tuple[str, str, tuple[str, ...]]
 MAPPED, KEPT, IGNORED = "mapped", "kept", "ignored"
 PLANS_KEPT = 4_000
 LONGEST_PLAN_KEPT = 300
+WHOLE_SEGMENT = "*"
+LONGEST_SEGMENT = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,8 @@ def load_catalog(mappings: Path) -> Catalog:
             _check_part(part, message_map.structure, common)
     kept, ignored = _events(mappings / "events.yaml", messages)
     envelope = _envelope(mappings / "envelope.yaml")
-    site_maps = {site.code: _site_maps(site, common, envelope) for site in (*sites, standard)}
+    unread = _unread(mappings / "datatypes.yaml")
+    site_maps = {site.code: _site_maps(site, common, envelope, unread) for site in (*sites, standard)}
     return Catalog(sites, standard, messages, kept, ignored, site_maps)
 
 
@@ -115,7 +121,7 @@ def _has_group(structure: str, name: str) -> bool:
     return any(name in path.split(".")[:-1] for path in paths)
 
 
-def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[str, Reads]) -> SiteMaps:
+def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[str, Reads], unread: Unread) -> SiteMaps:
     own = {
         file.stem: file
         for file in sorted(site.folder.glob("*.yaml"))
@@ -128,7 +134,7 @@ def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[s
         if name not in common:
             raise MappingError(f"changes a map that is not in mappings/segments: {name}", file=file, line=1)
     maps = {name: read_segment_map(own[name], base=base) if name in own else base for name, base in common.items()}
-    compiled = {name: bind(segment_map, site) for name, segment_map in maps.items()}
+    compiled = {name: bind(segment_map, site, unread) for name, segment_map in maps.items()}
     return SiteMaps(site, compiled, envelope)
 
 
@@ -145,13 +151,37 @@ def _events(file: Path, messages: Mapping[str, MessageMap]) -> tuple[frozenset[s
 
 
 def _envelope(file: Path) -> Mapping[str, Reads]:
-    """The fields that the envelope (intake and engine) reads, or that carry nothing, with a reason each."""
+    """The fields that the envelope (intake and engine) reads, or that are left out, with a reason each."""
     found: dict[str, dict[int, frozenset[int] | None]] = {}
     for segment, fields in load(file).items():
         for number, reason in fields.items():
             place = Place(file, fields.at[number])
+            if number == WHOLE_SEGMENT and reason and grammar.has_path(segment):
+                found.setdefault(segment, {}).update(dict.fromkeys(range(1, LONGEST_SEGMENT + 1)))
+                continue
             path = Path2(segment, int(number)) if str(number).isdecimal() else None
             if path is None or not grammar.has_path(str(path)) or not reason:
                 raise place.error(f"{segment}-{number} is no field of HL7 v2, or has no reason")
             found.setdefault(segment, {})[path.field] = None
     return found
+
+
+def _unread(file: Path) -> Unread:
+    """The components of data types that are left out on purpose, with a reason each."""
+    found: dict[str, frozenset[int]] = {}
+    for datatype, components in load(file).items():
+        for number, reason in components.items():
+            if not str(number).isdecimal() or not reason or not _has_component(datatype, int(number)):
+                place = Place(file, components.at[number])
+                raise place.error(f"{datatype}.{number} is no component of HL7 v2, or has no reason")
+        found[datatype] = frozenset(map(int, components))
+    return found
+
+
+def _has_component(datatype: str, number: int) -> bool:
+    """Whether any version has it; the newest are asked first, which have nearly all."""
+    return any(
+        one.number == number
+        for version in reversed(grammar.versions())
+        for one in grammar.datatype_components(datatype, version)
+    )

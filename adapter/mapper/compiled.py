@@ -5,11 +5,12 @@ code, a unit or a name that was seen before costs one dictionary look-up. What i
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, NULL, Delimiters, Field, Repetition, Segment, split_field
 from adapter.mapper.datatypes import CONVERTERS, Bound
+from adapter.mapper.datatypes.cwe import BY
 from adapter.mapper.datatypes.doubt import CLEARED, Doubt, without_doubt
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
@@ -23,6 +24,7 @@ Slot = tuple[str, bool]
 Reads = Mapping[int, frozenset[int] | None]
 """The fields of a segment that some rule reads: None is the whole field, else these components."""
 
+_NO_COMPONENTS: frozenset[int] = frozenset()
 Made = tuple[Any, Doubt | None]
 Slots = list[Any]
 Build = Callable[[Slots, dict[str, Any], list[tuple[int, Doubt]]], None]
@@ -35,7 +37,7 @@ class Compiled:
     `slots` names what `build` expects in its list: slot 0 is the map's own segment; each is the tuple of raw fields
     of one segment, or, for a bare source such as `NTE`, the tuple of segments. `wanted` says whether there is anything
     to make (None: always), `dropped` whether the segment says nothing (None: never); `numbers`: the resource may have
-    several identifiers.
+    several identifiers; `details` what a rule with refer: and as: takes from the segments of what it refers to.
     """
 
     map: SegmentMap
@@ -51,6 +53,17 @@ class Compiled:
     wanted: Callable[[Slots], bool] | None = None
     dropped: Callable[[Slots], bool] | None = None
     numbers: bool = True
+    details: Mapping[tuple[str, ...], "Details"] = field(default_factory=dict[tuple[str, ...], "Details"])
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What stands beside a reference: from these fields of the segment of the resource that is referred to."""
+
+    rule: Rule
+    number: int
+    maker: "Maker"
+    reads: Reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +84,7 @@ def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
 
 
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:
-    paths = [path for rule in segment_map.rules for path in rule.sources]
+    paths = [path for rule in segment_map.rules if not rule.refer for path in rule.sources]
     return paths + [rule.unless for rule in segment_map.rules if rule.unless]
 
 
@@ -85,21 +98,36 @@ def _identity_paths(segment_map: SegmentMap) -> list[Path2]:
     return [path for alternatives in segment_map.identity.paths for path in alternatives]
 
 
-def reads(segment_map: SegmentMap) -> Mapping[Slot, Reads]:
-    """Per slot, the fields that some rule reads; None = whole, else the components."""
+def reads(segment_map: SegmentMap, unread: Mapping[str, frozenset[int]]) -> Mapping[Slot, Reads]:
+    """Per slot, the fields that some rule reads; None = whole, else the components.
+
+    Args:
+        segment_map: the rules.
+        unread: per data type, the components that are left out on purpose (mappings/datatypes.yaml).
+    """
     found: dict[Slot, dict[int, frozenset[int] | None]] = {}
     for rule in segment_map.rules:
         converter = CONVERTERS.get(rule.converter)
-        components = frozenset({1}) if rule.codes else converter.reads if converter else None
-        for path in rule.sources:
+        components = _components(rule, unread)
+        for path in rule.sources if not rule.refer else ():
             if path.field:
                 _note(found, path, components)
             else:
-                fields = converter.fields if converter else ()
+                fields = converter.fields_of(path.segment) if converter else ()
                 found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
     for path in (*_identity_paths(segment_map), *_paths_of_need(segment_map), *segment_map.ignored):
         _note(found, path, None)
     return found
+
+
+def _components(rule: Rule, unread: Mapping[str, frozenset[int]]) -> frozenset[int] | None:
+    """The components that a rule reads of its sources, with those that its data type leaves out on purpose."""
+    converter = CONVERTERS.get(rule.converter)
+    if converter is None:
+        return frozenset({1}) if rule.codes else None
+    if converter.reads is None:
+        return None
+    return converter.reads | unread.get(rule.converter.partition("-")[0], _NO_COMPONENTS)
 
 
 def _note(found: dict[Slot, dict[int, frozenset[int] | None]], path: Path2, components: frozenset[int] | None) -> None:
@@ -169,6 +197,19 @@ def group(convert: Callable[[tuple[Segment, ...]], Any], *, many: bool) -> Maker
     return Maker(make)
 
 
+def details(
+    segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]
+) -> dict[tuple[str, ...], Details]:
+    """What the rules with refer: and as: are bound to, by target."""
+    found: dict[tuple[str, ...], Details] = {}
+    for number, rule in enumerate(segment_map.rules):
+        if rule.refer and rule.converter:
+            bound = CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
+            read = dict.fromkeys((path.field for path in rule.sources), _components(rule, unread))
+            found[rule.target] = Details(rule, number, several(bound, many=False), read)
+    return found
+
+
 def mixed(convert: Callable[..., Any], *, many: bool) -> Maker:
     """A converter of several sources at once, some of them fields, some all segments of one name."""
 
@@ -216,9 +257,10 @@ def generate(segment_map: SegmentMap, site: Site, many: Callable[[Rule], bool], 
 def _convert(rule: Rule, site: Site, coded: Callable[[Rule], Any]) -> Any:
     if not rule.sources:
         return None
-    if rule.codes:
+    if not rule.converter:
         return coded(rule)
-    bound = CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
+    suffix = f"{BY}{rule.codes}" if rule.codes else ""
+    bound = CONVERTERS[rule.converter].bind(site, tuple(f"{path}{suffix}" for path in rule.sources))
     return _in_extension(bound, rule.urls, CONVERTERS[rule.converter].makes) if rule.urls else bound
 
 

@@ -4,7 +4,7 @@ Ids come first (a resource may refer to any other of its message), then each res
 map; what a map cannot say is in a named converter, never here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.datatypes.doubt import CLEARED, Doubt
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Dropped, Ledger, Used
-from adapter.mapper.plan import Entry, Plan
+from adapter.mapper.plan import Entry, Plan, Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +186,34 @@ class _Run:
 
     def _refer(self, entry: Entry, out: dict[str, Any]) -> None:
         for reference in entry.references:
-            if reference.many:
+            element = reference.target[0]
+            if len(reference.target) > 1:
+                if items := [*self._items(reference)]:
+                    out[element] = out.get(element, []) + items
+            elif reference.many:
                 found = [made for target in reference.entries if (made := self.references[target])]
                 if found:
-                    out[reference.element] = found
+                    out[element] = found
             elif made := self.references[reference.entries[0]]:
-                out[reference.element] = made
+                out[element] = made
+
+    def _items(self, reference: Reference) -> Iterator[dict[str, Any]]:
+        """One item for each resource that is referred to, with what its own segment says beside the reference."""
+        for target, at in zip(reference.entries, reference.segments, strict=True):
+            refers = self.references[target]
+            if refers is None:
+                continue
+            details = reference.details
+            if details is None:
+                yield {reference.target[1]: refers}
+                continue
+            segment = self.segments[at]
+            more, doubt = details.maker.make(tuple(segment.raw(path.field) for path in details.rule.sources))
+            if doubt is not None:
+                path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
+                rule = str(details.rule.place)
+                self.issues.append(Issue("warning", doubt.code, path, doubt.text, rule, doubt.kind))
+            yield {reference.target[1]: refers, **(more or {})}
 
     def _complete(self, entry: Entry, compiled: Compiled, out: Mapping[str, Any]) -> bool:
         for names in compiled.required:

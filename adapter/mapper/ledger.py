@@ -9,7 +9,7 @@ from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
 from adapter.mapper.compiled import STANDARD, Compiled, Reads
 from adapter.mapper.datatypes import CONVERTERS
-from adapter.mapper.plan import Entry, Plan, fields_read
+from adapter.mapper.plan import Entry, Plan, Read, fields_read
 from adapter.mapper.rules import Path2, Place, Rule
 
 
@@ -79,14 +79,23 @@ class Ledger:
         """Every populated field that no rule read and no map names as ignored, in message order."""
         reads = self.plan.reads
         if len(self.used) < len(self.plan.entries):
-            names = [segment.name for segment in self.segments]
-            reads = fields_read([(one.entry, one.compiled) for one in (*self.used, *self.dropped)], names, self.ignored)
+            reads = self._reads_of_made()
         left: list[Unread] = []
         for segment, (whole, parts) in zip(self.segments, reads, strict=True):
             for number, raw in enumerate(segment.fields):
                 if raw and number not in whole:
                     left += _left(segment, number, raw, parts.get(number))
         return tuple(left)
+
+    def _reads_of_made(self) -> tuple[Read, ...]:
+        """What the entries read that became resources; remembered with the plan, for the next message of its kind."""
+        read = [(one.entry, one.compiled) for one in (*self.used, *self.dropped)]
+        used = {id(entry) for entry, _ in read}
+        made = tuple(number for number, entry in enumerate(self.plan.entries) if id(entry) in used)
+        if made not in self.plan.reads_of:
+            names = [segment.name for segment in self.segments]
+            self.plan.reads_of[made] = fields_read(read, names, self.ignored)
+        return self.plan.reads_of[made]
 
     def lineage(self) -> Iterator[Lineage]:
         """For every element that was made, the paths, rule and bytes it came from."""
@@ -99,8 +108,8 @@ class Ledger:
     def _of_rule(self, used: Used, rule: Rule) -> Iterator[Lineage]:
         if not _has(used.resource, rule.target) or (rule.unless and any(self._filled(used, rule.unless))):
             return
-        for path in rule.sources:
-            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields
+        for path in rule.sources if not rule.refer else ():
+            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields_of(path.segment)
             for index in self._filled(used, path):
                 for field in fields:
                     one = Path2(path.segment, field, path.component)
@@ -135,7 +144,7 @@ def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
     *parents, last = target
     holder: Any = resource
     for parent in parents:
-        holder = holder.get(parent, {})
+        holder = holder.get(parent, {}) if isinstance(holder, Mapping) else {}
     return any(name.startswith(last[:-3]) for name in holder) if last.endswith("[x]") else last in holder
 
 

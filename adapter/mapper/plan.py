@@ -6,15 +6,23 @@ from its Patient), so that one order never borrows from the next.
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from adapter.hl7v2.grammar import Shape
-from adapter.mapper.compiled import Compiled, Reads, Slot
+from adapter.mapper.compiled import Compiled, Details, Reads, Slot
 from adapter.mapper.nearest import NOWHERE, Places, Spot, by_name, spots
 from adapter.mapper.rules import MessageMap, Part
 
 _NONE: frozenset[int] = frozenset()
+
+_DETAIL_OF: Mapping[str, str] = {"PD1": "PID", "PV1": "PID", "PV2": "PV1", "IN2": "IN1", "IN3": "IN1"}
+"""Segments that say more of the one that they follow: of two patients (ADT_A17) each has its own."""
+
+_FOLLOWERS = frozenset({"ROL", "PRT"})
+_OWNERS = frozenset({"PID", "PV1", "NK1", "OBX", "DG1", "PR1", "GT1", "IN1", "ORC", "OBR"})
+_OWNER = "what roles belong to"
+"""A role belongs to the segment that it follows (HL7 v2.5.1 §3.3.1): after PID the person's, after PV1 the visit's."""
 
 
 class Read(NamedTuple):
@@ -26,11 +34,16 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An element that refers to other resources of the message, by their number in the plan."""
+    """An element that refers to other resources of the message, by their number in the plan.
 
-    element: str
+    `segments` are those that the resources come from, in the same order; `details` what stands beside the reference.
+    """
+
+    target: tuple[str, ...]
     many: bool
     entries: tuple[int, ...]
+    segments: tuple[int, ...]
+    details: Details | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +65,28 @@ class Plan:
     """All resources of one message shape.
 
     `reads` says per segment what the rules read, worked out when the plan is made, for the usual case that every
-    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`.
+    entry becomes a resource; `reads_of` remembers the same for fewer entries. `labels` names each segment with its
+    occurrence: `OBX`, `OBX[2]`.
     """
 
     entries: tuple[Entry, ...]
     reads: tuple[Read, ...] = ()
     labels: tuple[str, ...] = ()
+    reads_of: dict[tuple[int, ...], tuple[Read, ...]] = field(
+        default_factory=dict[tuple[int, ...], tuple[Read, ...]], compare=False
+    )
 
 
-_Numbered = Mapping[str, Places]
-"""By resource type or segment name, where each is."""
+_Numbered = dict[str, Places]
+"""By resource type, map or segment name, where each is."""
+
+
+class _Things(NamedTuple):
+    """What stands in a message: resources to make, segments, and the segment that each resource comes from."""
+
+    made: _Numbered
+    segments: _Numbered
+    stands: Sequence[int]
 
 
 def make_plan(
@@ -90,9 +115,17 @@ def make_plan(
     ]
     segments = by_name((names[spot.index], spot.index, spot) for spot in every)
     parts = [(part, spot) for part, spot in parts if not _beside(part.without, spot, segments)]
-    made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
+    referred = {rule.refer for part in message_map.parts for rule in maps[part.map].map.rules if rule.refer}
+    made = by_name(
+        (name, number, spot)
+        for number, (part, spot) in enumerate(parts)
+        for name in (maps[part.map].map.resource, *({part.map} & referred))
+    )
+    if not _FOLLOWERS.isdisjoint(names):
+        segments |= by_name((_OWNER, spot.index, spot) for spot in every if names[spot.index] in _OWNERS)
+    stands = [spot.index for _, spot in parts]
     entries = tuple(
-        _entry(part, maps[part.map], (number, spot), *_seen(part, message_map, maps, (made, segments)))
+        _entry(part, maps[part.map], (number, spot), _seen(part, message_map, maps, _Things(made, segments, stands)))
         for number, (part, spot) in enumerate(parts)
     )
     return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored), _labels(names))
@@ -107,25 +140,26 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _seen(
-    part: Part, message_map: MessageMap, maps: Mapping[str, Compiled], all_: tuple[_Numbered, _Numbered]
-) -> tuple[_Numbered, _Numbered]:
-    """Resources and segments without those that a part stands apart from."""
-    made, segments = all_
+def _seen(part: Part, message_map: MessageMap, maps: Mapping[str, Compiled], things: _Things) -> _Things:
+    """What stands in the message, without what a part stands apart from."""
     if not part.apart:
-        return made, segments
+        return things
     given = [maps[one.map].map for one in message_map.parts]
     types = {one.resource for one in given if one.segment in part.apart}
-    return (
-        {name: places for name, places in made.items() if name not in types},
-        {name: places for name, places in segments.items() if name not in part.apart},
+    return _Things(
+        {name: places for name, places in things.made.items() if name not in types},
+        {name: places for name, places in things.segments.items() if name not in part.apart},
+        things.stands,
     )
 
 
-def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], made: _Numbered, segments: _Numbered) -> Entry:
+def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], things: _Things) -> Entry:
     number, spot = place
+    made, segments = things.made, things.segments
     references = tuple(
-        Reference(rule.target[0], repeats, found)
+        Reference(
+            rule.target, repeats, found, tuple(things.stands[at] for at in found), compiled.details.get(rule.target)
+        )
         for rule in compiled.map.rules
         if rule.refer
         for repeats in (compiled.repeats[rule.target],)
@@ -154,6 +188,9 @@ def fields_read(
             if fields and index is not None:
                 for one in index if isinstance(index, tuple) else (index,):
                     _add(read[one], fields)
+        for reference in entry.references:
+            for one in reference.segments if reference.details else ():
+                _add(read[one], reference.details.reads)
     return tuple(
         Read(
             frozenset(number for number, components in fields.items() if components is None),
@@ -164,9 +201,9 @@ def fields_read(
 
 
 def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
-    for field, components in fields.items():
-        before = known.get(field, _NONE)
-        known[field] = None if components is None or before is None else before | components
+    for number, components in fields.items():
+        before = known.get(number, _NONE)
+        known[number] = None if components is None or before is None else before | components
 
 
 def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[int, ...]:
@@ -188,8 +225,13 @@ def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | t
         return spot.index
     places = segments.get(name, NOWHERE)
     if not whole_group:
+        if _DETAIL_OF.get(name) == own_name:
+            own = places.after(spot, spot.index, until=segments[own_name])
+            return own[0] if own else None
         return places.one(spot, spot.index)
     if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
         return places.after(spot, spot.index, until=segments[own_name])
+    if name in _FOLLOWERS:
+        return places.after(spot, spot.index, until=segments.get(_OWNER, NOWHERE))
     found = places.nearest(spot)
     return tuple(index for index in found if index > spot.index) or found

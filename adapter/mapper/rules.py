@@ -303,12 +303,12 @@ def _rule(row: Lines, file: Path) -> Rule:
 
 
 def _check_ways(row: Lines, place: Place) -> None:
-    ways = [verb for verb in ("as", "codes", "value", "default", "refer") if verb in row]
-    if len(ways) != 1:
-        raise place.error("a rule needs exactly one of as: codes: value: default: refer:")
-    takes_source = ways[0] in {"as", "codes"}
+    ways = {verb for verb in ("as", "codes", "value", "default", "refer") if verb in row}
+    if len(ways) != 1 and ways not in ({"as", "codes"}, {"as", "refer"}):
+        raise place.error("a rule needs exactly one of as: codes: value: default: refer:, or as: with codes: or refer:")
+    takes_source = bool(ways & {"as", "codes"})
     if takes_source != ("from" in row):
-        raise place.error(f"{ways[0]}: {'needs' if takes_source else 'takes no'} from:")
+        raise place.error(f"{min(ways)}: {'needs' if takes_source else 'takes no'} from:")
     if "url" in row and "as" not in row:
         raise place.error("url: needs as:")
 

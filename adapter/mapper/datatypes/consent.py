@@ -1,8 +1,5 @@
 """Consents: whose they are, and when they were given, in documents and in answers of the eCRF."""
 
-from collections.abc import Callable
-from typing import Any
-
 from adapter.hl7v2.message import Repetition, Segment
 from adapter.mapper.codes import CANONICAL
 from adapter.mapper.datatypes.converter import Bound, Converter, part, plain
@@ -42,7 +39,7 @@ def _bind_donor(site: Site, _paths: tuple[str, ...]) -> Bound:
 def _bind_date(site: Site, paths: tuple[str, ...]) -> Bound:
     codes = Concepts(site, "OBX-3").table
     own = {code for code, row in codes.items() if any(one["code"] == DONOR_CONSENT for one in row.targets)}
-    moment: Callable[[Repetition], Any] = bind_datetime(site, paths)
+    moment = bind_datetime(site, paths)
 
     def consent_date(segments: tuple[Segment, ...]) -> str | Doubt | None:
         for segment in segments:

@@ -13,8 +13,11 @@ from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.sites import Site
 
 TABLE = "codes:"
-TRIPLETS = ((1, 2, 3), (4, 5, 6), (10, 11, 12))
-READS = frozenset({1, 2, 3, 4, 5, 6, 9, 10, 11, 12})
+BY = " by "
+"""A path with a table of its own: `NK1-3 by 0063-relationship`."""
+CODINGS = ((1, 2, 3, 7, 14), (4, 5, 6, 8, 17), (10, 11, 12, 13, 20))
+"""Where a CWE holds code, text, name of the coding system, its version and its OID."""
+READS = frozenset({*range(1, 15), 17, 20})
 NO_ROW = ("103", "code is in no table of this site", "unmapped-code")
 NO_SYSTEM = ("103", "name of the coding system is in no table", "unknown-system")
 
@@ -26,10 +29,11 @@ class Concepts:
     """
 
     def __init__(self, site: Site, path: str) -> None:
-        """Take the tables for this v2 path."""
+        """Take the tables for this v2 path, over those of the table that it names."""
+        path, _, name = path.partition(BY)
         field = field_of(path)
         self.site = site
-        self.table: CodeTable = site.table(field)
+        self.table: CodeTable = {**site.table(name), **site.table(field)} if name else site.table(field)
         self.system: CodeSystem | None = site.code_systems.get(field)
 
     def concept(self, repetition: Repetition) -> dict[str, Any] | Doubt | None:
@@ -37,25 +41,29 @@ class Concepts:
         targets: list[Coding] = []
         sent: list[Coding] = []
         settled = unknown = False
-        for at in TRIPLETS:
-            code, display, name = (part(repetition, number) for number in at)
+        for at in CODINGS:
+            code, display, name, version, oid = (part(repetition, number) for number in at)
             if not (code or display):
                 continue
             row = self.table.get(code) or self.table.get(display)
             if row:
                 targets += row.targets
                 settled = True
-            system = self.site.system(name) if name else self.system if at[0] == 1 else None
+            system = self._system(name, oid) or (self.system if at[0] == 1 and not name else None)
             unknown = unknown or bool(name and system is None)
             settled = settled or bool(system and not system.local)
             if code and (system or name or display):
-                sent.append(_coding(system, code, display or (row.display if row else "")))
+                sent.append(_coding(system, code, display or (row.display if row else ""), version))
         made = _joined(targets, sent, _text(repetition, spoken=not sent))
         if made is None or settled:
             return made
         if self.table:
             return Doubt(made, *NO_ROW)
         return Doubt(made, *NO_SYSTEM) if unknown else made
+
+    def _system(self, name: str, oid: str) -> CodeSystem | None:
+        found = self.site.system(name) if name else None
+        return found or (CodeSystem(f"urn:oid:{oid}", local=True) if oid else None)
 
     def coding(self, repetition: Repetition) -> Coding | Doubt | None:
         """The first coding that `concept` gives."""
@@ -125,8 +133,10 @@ def codes(site: Site, path: str) -> Concepts | TableCodes:
     return TableCodes(site, path.removeprefix(TABLE)) if path.startswith(TABLE) else Concepts(site, path)
 
 
-def _coding(system: CodeSystem | None, code: str, display: str) -> Coding:
+def _coding(system: CodeSystem | None, code: str, display: str, version: str) -> Coding:
     made: Coding = {"system": system.uri} if system else {}
+    if version:
+        made["version"] = version
     made["code"] = " ".join(code.split())
     if display:
         made["display"] = display

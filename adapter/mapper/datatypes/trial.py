@@ -89,7 +89,7 @@ def _bind_study_day(_site: Site, _paths: tuple[str, ...]) -> Bound:
     return cti_study_day
 
 
-def _bind_episode(site: Site, _paths: tuple[str, ...]) -> Bound:
+def _bind_episode(_site: Site, _paths: tuple[str, ...]) -> Bound:
     """Subject and course: the EpisodeOfCare of the course (map CSP-EpisodeOfCare)."""
 
     def csp_episode(subject: Field, phase: Field) -> dict[str, Any] | None:
