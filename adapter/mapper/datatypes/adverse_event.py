@@ -79,7 +79,7 @@ def _bind_first_report(site: Site, paths: tuple[str, ...]) -> Bound:
 
 
 def _bind_note(_site: Site, paths: tuple[str, ...]) -> Bound:
-    author = SAYS[paths[0]]
+    author = SAYS.get(paths[0], "Reporter")
 
     def ft_note(repetition: Repetition) -> dict[str, str] | None:
         text = whole_text(repetition).strip()

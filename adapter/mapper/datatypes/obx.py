@@ -57,7 +57,7 @@ def _bind_value(site: Site, _paths: tuple[str, ...]) -> Bound:
             return _numbers(scale(site, unit, targets(codes, code)), strict=declared == "NM")
         if declared == "SN":
             return structured(scale(site, unit, targets(codes, code)))
-        if declared in CODED:
+        if declared in CODED or (declared in TEXTS and row and row.value_type == "CWE"):
             return _coded(answers)
         if declared in MOMENTS or declared == "TM":
             return _moments(site) if declared in MOMENTS else _time

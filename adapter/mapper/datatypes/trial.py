@@ -93,9 +93,10 @@ def _bind_episode(_site: Site, _paths: tuple[str, ...]) -> Bound:
     """Subject and course: the EpisodeOfCare of the course (map CSP-EpisodeOfCare)."""
 
     def csp_episode(subject: Field, phase: Field) -> dict[str, Any] | None:
-        if not (subject and phase):
+        parts = [part(field[0], 1) for field in (subject, phase) if field]
+        if len(parts) < 2 or not all(parts):
             return None
-        number = f"{part(subject[0], 1)}/{part(phase[0], 1)}"
+        number = "/".join(parts)
         reference = {"reference": f"EpisodeOfCare/{resource_id('EpisodeOfCare', CYCLE, number)}"}
         return {"url": EPISODE_OF_CARE, "valueReference": reference}
 
