@@ -29,7 +29,8 @@ Coding = dict[str, str]
 class Concept:
     """One code of a table: its targets in order (none: the code is known and says nothing), and what it declares.
 
-    `value_type` is the HL7 type of the values where the sender's OBX-2 says less (`NM` for numbers, `CWE` for codes, sent as `ST`).
+    `value_type` is the HL7 type of the values where the sender's OBX-2 says less (`NM` for numbers, `CWE` for codes,
+    both sent as `ST`).
     """
 
     code: str

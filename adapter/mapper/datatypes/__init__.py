@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from adapter.mapper.datatypes import (
     adverse_event,
+    cells,
     consent,
     cwe,
     cx,
@@ -28,7 +29,7 @@ from adapter.mapper.datatypes.doubt import Doubt
 
 FAMILIES = (
     *(st, nm, dtm, cx, xpn, xad, xtn, cwe, xcn, quantity, obx, ed, reference_range, nte, references, trial),
-    *(adverse_event, consent, problem),
+    *(adverse_event, cells, consent, problem),
 )
 
 CONVERTERS: Mapping[str, Converter] = {

@@ -8,13 +8,13 @@ from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper.codes import CANONICAL, CodeTable, Coding
+from adapter.mapper.datatypes.cells import product_reference
 from adapter.mapper.datatypes.converter import Bound, Converter, first, part, whole_text
 from adapter.mapper.datatypes.cwe import Concepts, TableCodes
 from adapter.mapper.datatypes.cx import UNKNOWN, identifier
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime
 from adapter.mapper.datatypes.quantity import CONVERTERS as QUANTITIES
-from adapter.mapper.ids import resource_id
 from adapter.mapper.sites import Site
 
 GUIDE = "http://hl7.org/fhir/uv/ae-research-backport-ig/StructureDefinition"
@@ -181,11 +181,8 @@ def _instance(concept: dict[str, Any] | None, numbers: Field, aliquots: Any) -> 
     for repetition in numbers:
         made = without_doubt(identifier(aliquots, part(repetition, 1)))
         if made and not made["system"].startswith(UNKNOWN):
-            product = resource_id("BiologicallyDerivedProduct", made["system"], made["value"])
-            reference = {"reference": f"BiologicallyDerivedProduct/{product}", "display": _display(concept)}
-            if not reference["display"]:
-                del reference["display"]
-            return [{"url": "instance", "valueReference": reference}]
+            reference, display = product_reference(made["value"]), _display(concept)
+            return [{"url": "instance", "valueReference": {**reference, "display": display} if display else reference}]
         if made:
             others.append({"url": PRODUCT_NUMBER, "valueString": made["value"]})
     return ([{"url": "instance", "valueCodeableConcept": concept}] if concept else []) + others

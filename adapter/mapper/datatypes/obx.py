@@ -25,7 +25,7 @@ from adapter.mapper.sites import Site
 Reader = Callable[[Field], Any]
 
 DOSE_NORMALISED = f"{CANONICAL}/StructureDefinition/tli-dose-normalised"
-DOSES = frozenset({"DOSE-BSA", "DOSE-KG"})
+DOSES = frozenset({"DOSE-BSA", "DOSE-KG", "DOSE-CD3-KG"})
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 TEXTS = frozenset({"ST", "TX", "FT", "ID", "IS"})
 CODED = frozenset({"CE", "CWE", "CNE", "CF"})

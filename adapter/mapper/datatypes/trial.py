@@ -37,12 +37,14 @@ def study_day(visit: str) -> int | None:
     return int(day) if day.removeprefix("-").isdecimal() else None
 
 
-def _day_extension(visit: str) -> dict[str, Any] | None:
+def day_extension(visit: str) -> dict[str, Any] | None:
+    """The day of a visit as an extension."""
     day = study_day(visit)
     return None if day is None else {"url": STUDY_DAY, "valueInteger": day}
 
 
-def _visit_extension(codings: list[Coding]) -> dict[str, Any] | None:
+def visit_extension(codings: list[Coding]) -> dict[str, Any] | None:
+    """Visit and course as an extension."""
     return {"url": VISIT, "valueCodeableConcept": {"coding": codings}} if codings else None
 
 
@@ -77,14 +79,14 @@ def _bind_visit(site: Site, paths: tuple[str, ...]) -> Bound:
         codings: list[Coding] = []
         for concepts, field in ((visits, visit), (phases, phase)):
             codings += codings_of(concepts.concept(field[0])) if field else []
-        return _visit_extension(codings)
+        return visit_extension(codings)
 
     return cti_visit
 
 
 def _bind_study_day(_site: Site, _paths: tuple[str, ...]) -> Bound:
     def cti_study_day(repetition: Repetition) -> dict[str, Any] | None:
-        return _day_extension(part(repetition, 1))
+        return day_extension(part(repetition, 1))
 
     return cti_study_day
 
@@ -152,7 +154,7 @@ def _bind_mark_visit(site: Site, paths: tuple[str, ...]) -> Bound:
             return NO_MARK if whole_text(repetition).strip() else None
         phase, visit = mark.visit(repetition)
         systems = ((VISIT_SYSTEM, visit), (PHASE_SYSTEM, phase))
-        return _visit_extension([{"system": system, "code": code} for system, code in systems if code])
+        return visit_extension([{"system": system, "code": code} for system, code in systems if code])
 
     return mark_visit
 
@@ -161,7 +163,7 @@ def _bind_mark_day(site: Site, paths: tuple[str, ...]) -> Bound:
     mark = _Mark(site, paths[0])
 
     def mark_day(repetition: Repetition) -> dict[str, Any] | None:
-        return _day_extension(mark.visit(repetition)[1])
+        return day_extension(mark.visit(repetition)[1])
 
     return mark_day
 
