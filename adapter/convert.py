@@ -10,11 +10,11 @@ from adapter.hl7v2.parse import header, parse
 from adapter.hl7v2.remarks import remarks
 from adapter.hl7v2.slim import Slim
 from adapter.mapper.catalog import Catalog
-from adapter.mapper.compiled import STANDARD
 from adapter.mapper.datatypes.ed import BROKEN, MEDIA_TYPES, documents
 from adapter.mapper.engine import Issue, Mapped, map_message
 from adapter.mapper.fixes import FIXES
 from adapter.mapper.ledger import Ledger
+from adapter.mapper.makers import STANDARD
 from adapter.mapper.sites import Site
 
 
@@ -63,7 +63,7 @@ def convert(raw: bytes | Slim, *, catalog: Catalog, site: Site | None = None) ->
     maps = catalog.site_maps[site.code]
     version = message.version or site.intake.version or grammar.versions()[-1]
     plan = maps.plan(message_map, version, tuple([segment.name for segment in segments]))
-    outcome = map_message(message, segments, plan, maps.compiled, ignored=maps.ignored)
+    outcome = map_message(message, segments, plan, maps.compiled, ignored=maps.left_out(message_map))
     issues = (*_issues(message), *outcome.issues)
     if broken := next((issue for issue in issues if issue.kind == BROKEN), None):
         raise BrokenDocument(f"{broken.path}: {broken.code}, {broken.text}")

@@ -26,7 +26,7 @@ MAPPED, KEPT, IGNORED = "mapped", "kept", "ignored"
 PLANS_KEPT = 4_000
 LONGEST_PLAN_KEPT = 300
 WHOLE_SEGMENT = "*"
-LONGEST_SEGMENT = 99
+_EVERY_FIELD: Reads = dict.fromkeys(range(1, 100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,19 @@ class SiteMaps:
     ignored: Mapping[str, Reads]
     plans: dict[PlanKey, Plan] = field(default_factory=dict[PlanKey, Plan])
 
+    def left_out(self, message_map: MessageMap) -> Mapping[str, Reads]:
+        """By segment name, the fields that are left out on purpose in these messages."""
+        if not message_map.ignored:
+            return self.ignored
+        return {**self.ignored, **{one.segment: _EVERY_FIELD for one in message_map.ignored}}
+
     def plan(self, message_map: MessageMap, version: str, names: tuple[str, ...]) -> Plan:
         """The plan for this sequence of segment names; remembered while it is short."""
         key = (message_map.name, version, names)
         plan = self.plans.get(key)
         if plan is None:
             shape = grammar.shape(message_map.structure, version, names)
-            plan = make_plan(message_map, self.compiled, shape, names, ignored=self.ignored)
+            plan = make_plan(message_map, self.compiled, shape, names, ignored=self.left_out(message_map))
             if len(names) <= LONGEST_PLAN_KEPT:
                 if len(self.plans) >= PLANS_KEPT:
                     self.plans.clear()
@@ -157,7 +163,7 @@ def _envelope(file: Path) -> Mapping[str, Reads]:
         for number, reason in fields.items():
             place = Place(file, fields.at[number])
             if number == WHOLE_SEGMENT and reason and grammar.has_path(segment):
-                found.setdefault(segment, {}).update(dict.fromkeys(range(1, LONGEST_SEGMENT + 1)))
+                found.setdefault(segment, {}).update(_EVERY_FIELD)
                 continue
             path = Path2(segment, int(number)) if str(number).isdecimal() else None
             if path is None or not grammar.has_path(str(path)) or not reason:

@@ -6,19 +6,18 @@ map; what a map cannot say is in a named converter, never here.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
 from adapter.mapper.compiled import Compiled, Reads
-from adapter.mapper.datatypes.doubt import CLEARED, Doubt
 from adapter.mapper.ids import resource_id
-from adapter.mapper.ledger import Dropped, Ledger, Used
-from adapter.mapper.plan import Entry, Plan, Reference
+from adapter.mapper.ledger import Ledger
+from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
+from adapter.mapper.plan import Base, Entry, Plan, Reference
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """One resource as one message states it.
 
     `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only
@@ -76,14 +75,14 @@ def map_message(
         NoIdentity: the patient of the message has no identifier.
     """
     run = _Run(segments, plan, maps)
+    built = run.build_all()
     resources: list[Mapped] = []
-    used: list[Used] = []
-    for entry, made in zip(plan.entries, run.build_all(), strict=True):
+    for made in built:
         if made:
             resources.append(made)
-            resources += _linked_patients(made)
-            used.append(Used(entry, maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource))
-    ledger = Ledger(message, segments, plan, tuple(used), ignored, run.dropped)
+            if "link" in made.resource:
+                resources += _linked_patients(made)
+    ledger = Ledger(message, segments, plan, maps, built, ignored, run.dropped)
     return Outcome(tuple(resources), tuple(run.issues), ledger)
 
 
@@ -94,17 +93,15 @@ class _Run:
         self.segments, self.plan, self.maps = segments, plan, maps
         self.issues: list[Issue] = []
         fields = [segment.fields for segment in segments]
+        self.shared: list[list[Any]] = [[() if at is None else fields[at] for at in base.shared] for base in plan.bases]
         self.slots: list[list[Any]] = [
-            [
-                () if at is None else fields[at] if at.__class__ is int else tuple(segments[i] for i in at)  # type: ignore[index, union-attr]
-                for at in entry.slots
-            ]
-            for entry in plan.entries
+            [fields[one.index], *[tuple(map(segments.__getitem__, at)) for at in one.groups], *self.shared[one.base]]
+            for one in plan.entries
         ]
-        self.dropped = tuple(
-            Dropped(entry, maps[entry.map])
-            for entry, slots in zip(plan.entries, self.slots, strict=True)
-            if (drops := maps[entry.map].dropped) and drops(slots)
+        self.dropped = frozenset(
+            number
+            for number, entry in enumerate(plan.entries)
+            if (dropped := maps[entry.map].dropped) and dropped(self.slots[number])
         )
         self.identifiers = self._identifiers()
         self.ids = [
@@ -121,8 +118,8 @@ class _Run:
         seen: dict[tuple[str, tuple[str, str]], int] = {}
         entries = self.plan.entries
         own = [
-            self.maps[entry.map].identify(slots) if self._wanted(entry, slots) else None
-            for entry, slots in zip(entries, self.slots, strict=True)
+            self.maps[entry.map].identify(self.slots[number]) if self._wanted(number, entry) else None
+            for number, entry in enumerate(entries)
         ]
         for entry, one in zip(entries, own, strict=True):
             identifier = one
@@ -137,15 +134,15 @@ class _Run:
             found.append(identifier)
         return found
 
-    def _wanted(self, entry: Entry, slots: list[Any]) -> bool:
-        wanted, dropped = self.maps[entry.map].wanted, self.maps[entry.map].dropped
-        return (wanted is None or wanted(slots)) and not (dropped and dropped(slots))
+    def _wanted(self, number: int, entry: Entry) -> bool:
+        wanted = self.maps[entry.map].wanted
+        return (wanted is None or wanted(self.slots[number])) and number not in self.dropped
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
         while True:
-            self.issues += [self._left_out(one) for one in self.dropped]
-            built = [self.build(number, entry) for number, entry in enumerate(self.plan.entries)]
+            bases = [self._base(base, shared) for base, shared in zip(self.plan.bases, self.shared, strict=True)]
+            built = [self.build(number, entry, bases[entry.base]) for number, entry in enumerate(self.plan.entries)]
             if None not in built:
                 return built
             lost = [number for number, made in enumerate(built) if made is None and self.references[number]]
@@ -155,76 +152,69 @@ class _Run:
                 self.references[number] = None
             self.issues.clear()
 
-    def build(self, number: int, entry: Entry) -> Mapped | None:
+    def _base(self, base: Base, shared: list[Any]) -> "_Shared":
+        compiled = self.maps[base.map]
+        out: dict[str, Any] = {"resourceType": compiled.map.resource, "id": ""}
+        doubts: Doubts = []
+        slots = [*[()] * compiled.own, *shared]
+        compiled.shared(slots, out, doubts)
+        for reference in base.references:
+            element = reference.target[0]
+            if len(reference.target) > 1:
+                found = [*self._items(compiled, reference)]
+                found = out.get(element, []) + found
+            else:
+                found = [made for target in reference.entries if (made := self.references[target])]
+            if found:
+                out[element] = found if reference.many else found[0]
+        return _Shared(out, doubts, compiled.event_time(slots) if compiled.shares_event_time else "")
+
+    def _items(self, compiled: Compiled, reference: Reference) -> Iterator[dict[str, Any]]:
+        """One item for each resource that is referred to, with what its own segment says beside the reference."""
+        details = compiled.details.get(reference.rule)
+        for target, at in zip(reference.entries, reference.segments, strict=True):
+            refers = self.references[target]
+            if refers and details:
+                raws = tuple(self.segments[at].raw(path.field) for path in details.rule.sources)
+                doubts: Doubts = []
+                more = details.maker.make(raws, doubts) or {}
+                path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
+                rule = str(details.rule.place)
+                self.issues += [Issue("warning", one.code, path, one.text, rule, one.kind) for _, one in doubts]
+                yield {reference.target[1]: refers, **more}
+            elif refers:
+                yield {reference.target[1]: refers}
+
+    def build(self, number: int, entry: Entry, base: "_Shared") -> Mapped | None:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
         compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
         if resource_id_ is None:
-            if self._wanted(entry, slots):
+            if self._wanted(number, entry):
                 self._no_identity(entry)
+            elif number in self.dropped:
+                self._left_out(entry, compiled)
             return None
-        out: dict[str, Any] = {"resourceType": entry.resource, "id": resource_id_}
+        out = base.resource.copy()
+        out["id"] = resource_id_
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
             named: Any = {"system": system, "value": value}
             out["identifier"] = [named] if compiled.numbers else named
-        doubts: list[tuple[int, Doubt]] = []
-        compiled.build(slots, out, doubts)
-        if compiled.numbers and len(out.get("identifier", ())) > 1:
-            out["identifier"] = _once(out["identifier"])
-        self._refer(entry, out)
-        defaults: tuple[str, ...] = ()
-        for target, value in compiled.defaults:
-            holder = out if len(target) == 1 else out.get(target[0])
-            if holder is not None and target[-1] not in holder:
-                holder[target[-1]] = value
-                defaults += target if len(target) == 1 else ()
-        cleared = (*self._doubts(entry, compiled, doubts), *entry.clear) if doubts else entry.clear
-        if not self._complete(entry, compiled, out):
+        doubts = base.doubts.copy()
+        missing = compiled.build(slots, out, doubts)
+        defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), entry.clear)
+        if missing:
+            text = f"{entry.resource} not made: FHIR requires {missing}"
+            self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
             return None
         patient = self.ids[entry.patient] if entry.patient is not None else None
-        return Mapped(out, compiled.event_time(slots), entry.fill, defaults, cleared, entry.map, patient)
+        order = base.order or compiled.event_time(slots)
+        return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient)
 
-    def _refer(self, entry: Entry, out: dict[str, Any]) -> None:
-        for reference in entry.references:
-            element = reference.target[0]
-            if len(reference.target) > 1:
-                if items := [*self._items(reference)]:
-                    out[element] = out.get(element, []) + items
-            elif reference.many:
-                found = [made for target in reference.entries if (made := self.references[target])]
-                if found:
-                    out[element] = found
-            elif made := self.references[reference.entries[0]]:
-                out[element] = made
-
-    def _items(self, reference: Reference) -> Iterator[dict[str, Any]]:
-        """One item for each resource that is referred to, with what its own segment says beside the reference."""
-        for target, at in zip(reference.entries, reference.segments, strict=True):
-            refers = self.references[target]
-            if refers is None:
-                continue
-            details = reference.details
-            if details is None:
-                yield {reference.target[1]: refers}
-                continue
-            segment = self.segments[at]
-            more, doubt = details.maker.make(tuple(segment.raw(path.field) for path in details.rule.sources))
-            if doubt is not None:
-                path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
-                rule = str(details.rule.place)
-                self.issues.append(Issue("warning", doubt.code, path, doubt.text, rule, doubt.kind))
-            yield {reference.target[1]: refers, **(more or {})}
-
-    def _complete(self, entry: Entry, compiled: Compiled, out: Mapping[str, Any]) -> bool:
-        for names in compiled.required:
-            if names[0] not in out and not any(name in out for name in names):
-                text = f"{entry.resource} not made: FHIR requires {names[0]}"
-                self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
-                return False
-        return True
-
-    def _left_out(self, dropped: Dropped) -> Issue:
-        return Issue("information", "0", self._at(dropped.entry, 0), dropped.reason, dropped.entry.map, "left-out")
+    def _left_out(self, entry: Entry, compiled: Compiled) -> None:
+        never = compiled.map.never
+        reason = never.because if never else ""
+        self.issues.append(Issue("information", "0", self._at(entry, 0), reason, entry.map, "left-out"))
 
     def _no_identity(self, entry: Entry) -> None:
         if entry.resource == "Patient":
@@ -233,37 +223,37 @@ class _Run:
             Issue("information", "101", self._at(entry, 0), f"{entry.resource} has no number", entry.map, "no-number")
         )
 
-    def _doubts(self, entry: Entry, compiled: Compiled, doubts: Sequence[tuple[int, Doubt]]) -> tuple[str, ...]:
+    def _doubts(self, entry: Entry, compiled: Compiled, doubts: Doubts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Tell what is doubtful; return the elements that were set by default, and those that were cleared."""
+        defaults: list[str] = []
         cleared: list[str] = []
         for number, doubt in doubts:
             rule = compiled.map.rules[number]
-            if doubt is CLEARED:
-                cleared.append(".".join(rule.target))
+            if doubt is CLEARED or doubt is DEFAULTED:
+                (cleared if doubt is CLEARED else defaults).append(".".join(rule.target))
                 continue
             source = rule.sources[0]
             slot = compiled.slots.index((source.segment, not source.field))
             path = f"{self._at(entry, slot)}{str(source)[3:]}"
             self.issues.append(Issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind))
-        return tuple(cleared)
+        return tuple(defaults), (*cleared, *entry.clear)
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""
-        at = entry.slots[slot]
-        index = at[0] if isinstance(at, tuple) else at
-        if index is None:
-            return self.maps[entry.map].slots[slot][0]
-        return self.plan.labels[index]
+        filled = self.plan.filled(entry, slot)
+        return self.plan.labels[filled[0]] if filled else self.maps[entry.map].slots[slot][0]
 
 
-def _once(identifiers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each number once, where a hospital sends it in two fields."""
-    return list({(one.get("system"), one["value"]): one for one in reversed(identifiers)}.values())[::-1]
+class _Shared(NamedTuple):
+    """What the resources of one `Base` have in common: elements, what is doubtful, and the event's time."""
+
+    resource: dict[str, Any]
+    doubts: Doubts
+    order: str
 
 
 def _linked_patients(mapped: Mapped) -> list[Mapped]:
     """A Patient that is named only by a link exists too, with the identifier that names it."""
-    if mapped.resource["resourceType"] != "Patient":
-        return []
     return [
         Mapped(
             {

@@ -15,7 +15,8 @@ RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "
 MAP_KEYS = frozenset(
     {"segment", "resource", "identity", "when", "only", "never", "order", "fields", "ignored", "replaces", "numbered"}
 )
-MESSAGE_KEYS = frozenset({"structure", "events", "resources"})
+MESSAGE_KEYS = frozenset({"structure", "events", "resources", "ignored"})
+LEFT_OUT_KEYS = frozenset({"segment", "on", "reason"})
 PART_KEYS = frozenset({"map", "in", "without", "apart", "update", "on", "clear"})
 
 
@@ -84,7 +85,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What segments a map is about: the paths' texts, joined by `/`, have a row in the table; `because` is a reason."""
+    """What segments a map is about: the paths' texts, joined by `/`, have a row in the table; `because` is a reason.
+
+    No table: the segments in which none of the paths is valued.
+    """
 
     place: Place
     paths: tuple[Path2, ...]
@@ -133,6 +137,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A segment of which nothing is made, with its reason; `events` as in a `Part`."""
+
+    segment: str
+    reason: str
+    events: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class MessageMap:
     """One file `mappings/messages/<STRUCTURE>.yaml`; `name` tells apart what different events make of it."""
 
@@ -140,15 +153,18 @@ class MessageMap:
     structure: str
     events: tuple[str, ...]
     parts: tuple[Part, ...]
+    ignored: tuple[LeftOut, ...]
     name: str
 
     def by_event(self) -> Mapping[str, "MessageMap"]:
         """For each event the map with its parts only; events with the same parts share one."""
-        made: dict[tuple[Part, ...], MessageMap] = {}
+        made: dict[tuple[tuple[Part, ...], tuple[LeftOut, ...]], MessageMap] = {}
         found: dict[str, MessageMap] = {}
         for event in self.events:
             parts = tuple(part for part in self.parts if not part.events or event in part.events)
-            found[event] = made.setdefault(parts, replace(self, parts=parts, name=f"{self.structure}/{event}"))
+            ignored = tuple(one for one in self.ignored if not one.events or event in one.events)
+            own = replace(self, parts=parts, ignored=ignored, name=f"{self.structure}/{event}")
+            found[event] = made.setdefault((parts, ignored), own)
         return found
 
 
@@ -211,7 +227,8 @@ def read_message_map(file: Path) -> MessageMap:
     parts = tuple(_part(row, events, file) for row in _rows(content, "resources", file))
     if not events or not parts:
         raise Place(file, 1).error("events: and resources: must not be empty")
-    return MessageMap(Place(file, 1), structure, events, parts, structure)
+    ignored = tuple(_left_out(row, events, file) for row in _rows(content, "ignored", file))
+    return MessageMap(Place(file, 1), structure, events, parts, ignored, structure)
 
 
 def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
@@ -219,9 +236,6 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
     update = row.get("update", "replace")
     if update not in {"replace", "fill"}:
         raise Place(file, row.at["update"]).error("update: must be replace or fill")
-    on = {event: name for name in events for event in (name, name.partition("^")[2])}
-    if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
-        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:")
     return Part(
         Place(file, row.line),
         str(row["map"]),
@@ -229,9 +243,23 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
         frozenset(row.get("without", ())),
         frozenset(row.get("apart", ())),
         update == "fill",
-        frozenset(on[str(event)] for event in row.get("on", ())),
+        _on(row, events, file),
         tuple(str(element) for element in row.get("clear", ())),
     )
+
+
+def _left_out(row: Lines, events: tuple[str, ...], file: Path) -> LeftOut:
+    _only_keys(row, LEFT_OUT_KEYS, file)
+    if not (row.get("segment") and row.get("reason")):
+        raise Place(file, row.line).error("ignored: needs segment: and reason:")
+    return LeftOut(str(row["segment"]), str(row["reason"]), _on(row, events, file))
+
+
+def _on(row: Lines, events: tuple[str, ...], file: Path) -> frozenset[str]:
+    on = {event: name for name in events for event in (name, name.partition("^")[2])}
+    if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
+        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:")
+    return frozenset(on[str(event)] for event in row.get("on", ()))
 
 
 def _paths(content: Lines, key: str, file: Path) -> tuple[Path2, ...]:
@@ -243,11 +271,11 @@ def _choice(content: Lines, key: str, file: Path) -> Choice | None:
     if key not in content:
         return None
     said, place = content[key], Place(file, content.at[key])
-    keys = frozenset({"from", "codes", "because"} if key == "never" else {"from", "codes"})
-    if not isinstance(said, Lines) or keys - said.keys():
-        raise place.error(f"{key}: needs {', '.join(sorted(keys))}")
-    _only_keys(said, keys, file)
-    return Choice(place, _paths(said, "from", file), str(said["codes"]), str(said.get("because", "")))
+    ways = [{"from", "codes"}] if key == "only" else [{"from", "codes", "because"}, {"without", "because"}]
+    if not isinstance(said, Lines) or set(said) not in ways:
+        raise place.error(f"{key}: needs {' or '.join(', '.join(sorted(way)) for way in ways)}")
+    paths = _paths(said, "from" if "from" in said else "without", file)
+    return Choice(place, paths, str(said.get("codes", "")), str(said.get("because", "")))
 
 
 def _kept(rules: tuple[Rule, ...], content: Lines, file: Path) -> tuple[Rule, ...]:
