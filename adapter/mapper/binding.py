@@ -12,13 +12,13 @@ from adapter.mapper.compiled import Compiled, Slots, reads, slot_order
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.generate import details, generate
+from adapter.mapper.ids import NAMING
 from adapter.mapper.makers import MEMO_LIMIT, STANDARD
 from adapter.mapper.rules import Choice, Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 from adapter.mapper.times import order_key
 
 HEADER_TIME = Path2("MSH", 7)
-NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
 
 
 def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]) -> Compiled:
@@ -53,7 +53,7 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
         identify=_identify(segment_map, site, slots),
         event_time=_event_time(segment_map, site, slots),
         shares_event_time=all(path.segment != segment_map.segment for path in segment_map.order),
-        names_identifier=not identity.converter,
+        names_identifier=not identity.converter and _has(segment_map.resource, "identifier"),
         reads=reads(segment_map, unread),
         repeats={
             rule.target: r4.element(f"{segment_map.resource}.{rule.target[0]}").many
@@ -62,9 +62,17 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
         },
         wanted=_wanted(segment_map, site, slots),
         dropped=_chosen(segment_map.never, site, slots),
-        numbers=r4.element(f"{segment_map.resource}.identifier").many,
+        numbers=_has(segment_map.resource, "identifier") and r4.element(f"{segment_map.resource}.identifier").many,
         details=details(segment_map, site, unread),
     )
+
+
+def _has(resource: str, name: str) -> bool:
+    try:
+        r4.element(f"{resource}.{name}")
+    except r4.UnknownElement:
+        return False
+    return True
 
 
 def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:

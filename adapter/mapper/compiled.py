@@ -99,7 +99,7 @@ def reads(segment_map: SegmentMap, unread: Mapping[str, frozenset[int]]) -> Mapp
             if path.field:
                 _note(found, path, components)
             else:
-                fields = converter.fields if converter else ()
+                fields = converter.fields_of(path.segment) if converter else ()
                 found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
     for path in (*_identity_paths(segment_map), *_paths_of_need(segment_map), *segment_map.ignored):
         _note(found, path, None)

@@ -47,38 +47,36 @@ def cell_facts_in_notes(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
 
 
 def cell_facts_in_zti(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
-    """ZTI-9 to 15 (doses, weight, viability, each with its unit) become one OBX each (interface 04, Infusion)."""
+    """ZTI-8 to 16 (state, doses, weight, viability, reaction) become one OBX each (interface 04, Infusion)."""
     made: list[Segment] = []
     for segment in segments:
         made.append(segment)
         if segment.name == "ZTI":
-            facts = [(number, segment.raw(number), unit) for number, unit in _zti_units(segment)]
-            made += [_number(segment, f"ZTI.{number}", value, unit) for number, value, unit in facts if value]
+            made += [_zti_fact(segment, *fact) for fact in _ZTI_FACTS if segment.raw(fact[0])]
     return tuple(made)
 
 
 _CELLS = frozenset({"BPX", "BTX"})
-_ZTI_FACTS = ((9, 10), (11, 12), (13, 14))
-_VIABILITY = 15
+_ZTI_FACTS = ((8, "ST", 0), (9, "NM", 10), (11, "NM", 12), (13, "NM", 14), (15, "NM", 0), (16, "CWE", 0))
+"""Field, its type, and the field of its unit; the unit of ZTI-15 is %, and ZTI-16 is of HL7 table 0136."""
 
 
-def _zti_units(segment: Segment) -> list[tuple[int, str]]:
-    return [*((number, segment.raw(unit)) for number, unit in _ZTI_FACTS), (_VIABILITY, "%")]
+def _zti_fact(segment: Segment, number: int, kind: str, unit: int) -> Segment:
+    value = segment.raw(number) + ("^^HL70136" if kind == "CWE" else "")
+    units = segment.raw(unit) if unit else "%" if kind == "NM" else ""
+    return _result(segment, f"ZTI.{number}", (kind, value, units))
 
 
 def _fact(note: Segment, owner: Segment, name: str, text: str) -> Segment:
     number = text[: len(text) - len(text.lstrip("0123456789."))]
-    return _number(
-        note,
-        f"{owner.name}.{name}",
-        number,
-        text.removeprefix(number),
-        sub_id=note_facts(note.raw(3)).get("aliquot", ""),
-    )
+    said = ("NM", number, text.removeprefix(number))
+    return _result(note, f"{owner.name}.{name}", said, sub_id=note_facts(note.raw(3)).get("aliquot", ""))
 
 
-def _number(source: Segment, code: str, value: str, unit: str, *, sub_id: str = "") -> Segment:
-    return source._replace(name="OBX", fields=("OBX", "", "NM", code, sub_id, value, unit, "", "", "", "", "F"))
+def _result(source: Segment, code: str, said: tuple[str, str, str], *, sub_id: str = "") -> Segment:
+    """An OBX of value type, value and unit."""
+    kind, value, unit = said
+    return source._replace(name="OBX", fields=("OBX", "", kind, code, sub_id, value, unit, "", "", "", "", "F"))
 
 
 def _obx(segment: Segment, code: str, value: str) -> Segment:

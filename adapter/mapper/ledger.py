@@ -123,7 +123,7 @@ class Ledger:
         if not _has(used.resource, rule.target) or (rule.unless and any(self._filled(used, rule.unless))):
             return
         for path in rule.sources if not rule.refer else ():
-            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields
+            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields_of(path.segment)
             for index in self._filled(used, path):
                 for field in fields:
                     one = Path2(path.segment, field, path.component)
