@@ -39,6 +39,15 @@ ResearchStudy-category ResearchStudy-date ResearchStudy-identifier ResearchStudy
 ResearchStudy-sponsor ResearchStudy-status ResearchStudy-title
 ResearchSubject-date ResearchSubject-identifier ResearchSubject-individual ResearchSubject-patient
 ResearchSubject-status ResearchSubject-study
+AdverseEvent-actuality AdverseEvent-category AdverseEvent-date AdverseEvent-event AdverseEvent-recorder
+AdverseEvent-resultingcondition AdverseEvent-seriousness AdverseEvent-severity AdverseEvent-study AdverseEvent-subject
+CarePlan-category CarePlan-intent CarePlan-status CarePlan-subject
+Consent-organization Consent-scope Consent-source-reference Consent-status
+EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
+Goal-achievement-status Goal-category Goal-lifecycle-status Goal-start-date Goal-subject
+MedicationStatement-context MedicationStatement-effective MedicationStatement-subject
+DocumentReference-author DocumentReference-category DocumentReference-custodian DocumentReference-date
+DocumentReference-related DocumentReference-status DocumentReference-subject
 Specimen-collected Specimen-identifier Specimen-patient Specimen-status Specimen-subject Specimen-type
 """.split()
 KEPT = ("resourceType id url version name status date publisher description code base type expression target").split()

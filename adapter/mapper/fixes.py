@@ -30,19 +30,17 @@ def cell_facts_in_notes(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
     The note stays: what is no number (aliquot, storage, course, visit) is read there.
     """
     made: list[Segment] = []
-    owner: Segment | None = None
+    behind = False
     for segment in segments:
         made.append(segment)
         if segment.name in _CELLS:
-            owner = segment
-        elif segment.name == "NTE" and owner is not None:
+            behind = True
+        elif segment.name == "NTE" and behind:
             made += [
-                _fact(segment, owner, name, text)
-                for name, text in note_facts(segment.raw(3)).items()
-                if text[0].isdigit()
+                _fact(segment, name, text) for name, text in note_facts(segment.raw(3)).items() if text[0].isdigit()
             ]
         else:
-            owner = None
+            behind = False
     return tuple(made)
 
 
@@ -67,10 +65,11 @@ def _zti_fact(segment: Segment, number: int, kind: str, unit: int) -> Segment:
     return _result(segment, f"ZTI.{number}", (kind, value, units))
 
 
-def _fact(note: Segment, owner: Segment, name: str, text: str) -> Segment:
+def _fact(note: Segment, name: str, text: str) -> Segment:
     number = text[: len(text) - len(text.lstrip("0123456789."))]
     said = ("NM", number, text.removeprefix(number))
-    return _result(note, f"{owner.name}.{name}", said, sub_id=note_facts(note.raw(3)).get("aliquot", ""))
+    code = f"NOTE.{name}/kg" if said[2].endswith("/kg") else f"NOTE.{name}"
+    return _result(note, code, said, sub_id=note_facts(note.raw(3)).get("aliquot", ""))
 
 
 def _result(source: Segment, code: str, said: tuple[str, str, str], *, sub_id: str = "") -> Segment:
