@@ -20,6 +20,7 @@ from adapter.convert import Converted
 from adapter.errors import AdapterError, Held, NoMap, StorageUnavailable
 from adapter.log import event
 from adapter.mapper.engine import Mapped
+from adapter.mapper.ids import resource_id
 from adapter.replies import owed
 from adapter.store import inbox, lanes
 from adapter.store.database import Database, refused
@@ -101,7 +102,9 @@ class Worker:
             clock: the time in UTC, for lastUpdated.
         """
         self._database, self._name, self._convert, self._rules, self._clock = database, name, convert, rules, clock
-        self._study = Study(partial(subject_number, study=rules.study), partial(tie, study=rules.study))
+        self._study = Study(
+            partial(subject_number, study=rules.study), partial(tie, study=rules.study, identify=resource_id)
+        )
         self._batch, self._failed = _FIRST, False
         self.work = Work()
 

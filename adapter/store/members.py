@@ -12,10 +12,10 @@ from adapter.store.database import marks, rows, run_many
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What the store asks of the study: a Patient's number in it, and a resource tied to it."""
+    """What the store asks of the study: a Patient's number in it, and a resource of the one of that number tied to it."""
 
     number: Callable[[dict[str, Any]], str | None]
-    tie: Callable[[dict[str, Any]], dict[str, Any]]
+    tie: Callable[[dict[str, Any], str], dict[str, Any]]
 
 
 def lock(connection: Connection, names: Iterable[str]) -> None:
@@ -29,13 +29,14 @@ def lock(connection: Connection, names: Iterable[str]) -> None:
         rows(connection, sql, [keys])
 
 
-def members_among(connection: Connection, patients: Iterable[str]) -> set[str]:
-    """Which of these Patients are members."""
+def members_among(connection: Connection, patients: Iterable[str]) -> dict[str, str]:
+    """Which of these Patients are members, with their numbers."""
     asked = list(patients)
-    return {row[0] for row in _in(connection, "SELECT patient_id FROM study_member WHERE patient_id", asked)}
+    found = _in(connection, "SELECT patient_id, number FROM study_member WHERE patient_id", asked)
+    return {row[0]: row[1] for row in found}
 
 
-def enrol(connection: Connection, patient: dict[str, Any], study: Study) -> set[str]:
+def enrol(connection: Connection, patient: dict[str, Any], study: Study) -> dict[str, str]:
     """Note what a Patient says of its number and its links.
 
     Args:
@@ -44,12 +45,12 @@ def enrol(connection: Connection, patient: dict[str, Any], study: Study) -> set[
         study: the study's rules.
 
     Returns:
-        The Patients that are members now and were not before; some may not be stored yet.
+        The Patients that are members now and were not before, with their numbers; some may not be stored yet.
     """
     own, number = patient["id"], study.number(patient)
     others = _linked(patient)
     if number is None and not others and not _in(connection, "SELECT 1 FROM patient_link WHERE patient_id", [own]):
-        return set()
+        return {}
     pairs = [pair for other in others for pair in ((own, other), (other, own))]
     run_many(connection, "INSERT INTO patient_link (patient_id, other_id) VALUES (?,?) ON CONFLICT DO NOTHING", pairs)
     linked = _component(connection, own)
@@ -57,10 +58,10 @@ def enrol(connection: Connection, patient: dict[str, Any], study: Study) -> set[
     before = {row[0]: row[1] for row in found}
     numbers = {row[0]: row[1] for row in found if row[2]} | ({own: number} if number else {})
     if not numbers:
-        return set()
+        return {}
     now = dict.fromkeys(linked, min(numbers.values())) | numbers
     _write(connection, {one: said for one, said in now.items() if before.get(one) != said or one == own}, set(numbers))
-    return now.keys() - before.keys()
+    return {one: said for one, said in now.items() if one not in before}
 
 
 def _write(connection: Connection, members: dict[str, str], owners: set[str]) -> None:

@@ -105,7 +105,7 @@ class ResourceWriter:
         self._now = micros(now) // _MILLISECOND * _MILLISECOND
         self._puts: list[_Put] = []
         self._states: dict[Name, _State] = {}
-        self._members: set[str] = set()
+        self._members: dict[str, str] = {}
 
     def put(self, mapped: Mapped, *, site: str, message_id: int) -> None:
         """Add what a message says of a resource."""
@@ -126,7 +126,7 @@ class ResourceWriter:
         patients = {patient for patient in patient_of.values() if patient}
         alone = ["/".join(name) for name, patient in patient_of.items() if not patient]
         lock(self._connection, [*(f"Patient/{one}" for one in patients), *alone])
-        self._members = members_among(self._connection, patients) if self._study else set()
+        self._members = members_among(self._connection, patients) if self._study else {}
         self._load(patient_of)
         for put in self._puts:
             self._apply(put)
@@ -198,7 +198,7 @@ class ResourceWriter:
         if not self._study or state.patient_id not in self._members:
             return False
         resource = _resource(state.name, state.content)
-        tied = self._study.tie(resource)
+        tied = self._study.tie(resource, self._members[state.patient_id])
         if tied is resource:
             return False
         state.content = content(tied)

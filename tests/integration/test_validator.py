@@ -17,6 +17,7 @@ from adapter.errors import Held
 from adapter.fhir import json
 from adapter.hl7v2.parse import header
 from adapter.mapper.catalog import MAPPED, Catalog, load_catalog
+from adapter.mapper.ids import resource_id
 from adapter.trial.study import load_study, tie
 
 TOOLS = Path(__file__).parents[2].parent / "shared" / "tools"
@@ -75,7 +76,7 @@ def served(catalog: Catalog, messages: Iterable[bytes]) -> dict[bytes, None]:
         except Held:
             continue
         for mapped in made.resources:
-            found[json.dumps(tie(mapped.resource, study))] = None
+            found[json.dumps(tie(mapped.resource, "ATLI-01", study=study, identify=resource_id))] = None
     return found
 
 
