@@ -19,6 +19,7 @@ from adapter.done import identified, judged
 from adapter.errors import AdapterError, Held, StorageUnavailable
 from adapter.judge.verdict import Rule
 from adapter.log import event
+from adapter.mapper.ids import resource_id
 from adapter.replies import owed
 from adapter.store import inbox, lanes
 from adapter.store.database import Connection, Database, refused
@@ -61,17 +62,15 @@ class Rules:
     @property
     def tied(self) -> Study:
         """What ties resources to the study."""
-        return Study(partial(subject_number, study=self.study), partial(tie, study=self.study))
+        return Study(partial(subject_number, study=self.study), partial(tie, study=self.study, identify=resource_id))
 
     def writer(self, connection: Connection, now: datetime) -> ResourceWriter:
         """What writes resources by these rules, tied to the study."""
-        study = Study(partial(subject_number, study=self.study), partial(tie, study=self.study))
-        return ResourceWriter(connection, self.search_index, self.merge, now, study=study)
+        return ResourceWriter(connection, self.search_index, self.merge, now, study=self.tied)
 
     def writing(self, connection: Connection, now: datetime) -> Writing:
         """What carries out identity events by these rules."""
-        study = Study(partial(subject_number, study=self.study), partial(tie, study=self.study))
-        return Writing(connection, self.search_index, self.merge, study, 0, now)
+        return Writing(connection, self.search_index, self.merge, self.tied, 0, now)
 
 
 class Worker:

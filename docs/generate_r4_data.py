@@ -67,6 +67,16 @@ ServiceRequest-authored ServiceRequest-based-on ServiceRequest-category ServiceR
 ServiceRequest-occurrence ServiceRequest-order-detail ServiceRequest-priority ServiceRequest-requester
 ServiceRequest-requisition ServiceRequest-specimen ServiceRequest-status ServiceRequest-subject
 Specimen-collected Specimen-identifier Specimen-parent Specimen-patient Specimen-status Specimen-subject Specimen-type
+AdverseEvent-actuality AdverseEvent-category AdverseEvent-date AdverseEvent-event AdverseEvent-recorder
+AdverseEvent-resultingcondition AdverseEvent-seriousness AdverseEvent-severity AdverseEvent-study AdverseEvent-subject
+CarePlan-category CarePlan-intent CarePlan-status CarePlan-subject
+Consent-organization Consent-scope Consent-source-reference Consent-status
+EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
+Goal-achievement-status Goal-category Goal-lifecycle-status Goal-start-date Goal-subject
+MedicationStatement-context MedicationStatement-effective MedicationStatement-subject
+DocumentReference-author DocumentReference-category DocumentReference-custodian DocumentReference-date
+DocumentReference-related DocumentReference-status DocumentReference-subject
+Specimen-collected Specimen-identifier Specimen-patient Specimen-status Specimen-subject Specimen-type
 """.split()
 KEPT = ("resourceType id url version name status date publisher description code base type expression target").split()
 NOT_ENUMERABLE = ("mimetypes", "languages", "currencies", "all-types", "resource-types", "ucum-units")

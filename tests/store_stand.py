@@ -10,6 +10,7 @@ from typing import Any
 
 from adapter.fhir.json import loads
 from adapter.mapper.engine import Mapped
+from adapter.mapper.ids import resource_id
 from adapter.store.database import Database, rows
 from adapter.store.inbox import NewMessage
 from adapter.store.members import Study
@@ -22,7 +23,7 @@ SUBJECT = "https://fhir.tli-trial.example.org/NamingSystem/tli-subject"
 MRN = "https://fhir.tli-trial.example.org/NamingSystem/fahzu-mrn"
 RULES = load_merge_rules(MAPPINGS)
 STUDY_RULES = load_study(MAPPINGS)
-STUDY = Study(partial(subject_number, study=STUDY_RULES), partial(tie, study=STUDY_RULES))
+STUDY = Study(partial(subject_number, study=STUDY_RULES), partial(tie, study=STUDY_RULES, identify=resource_id))
 NOON = datetime(2018, 3, 1, 12, tzinfo=UTC)
 
 

@@ -91,7 +91,7 @@ class StoredFacts:
         """Whether a Patient is a member of the study."""
         if self._members is None:
             patients = [number for kind, number in self._wanted if kind == "Patient"]
-            self._members = members_among(self._connection, patients)
+            self._members = set(members_among(self._connection, patients))
         return patient_id in self._members
 
     def add(self, asked: Asked) -> None:

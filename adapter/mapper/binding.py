@@ -14,7 +14,7 @@ from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.generate import details, generate
 from adapter.mapper.ids import NAMING
 from adapter.mapper.makers import MEMO_LIMIT, STANDARD
-from adapter.mapper.rules import Path2, Rule, SegmentMap
+from adapter.mapper.rules import Choice, Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 from adapter.mapper.times import order_key
 
@@ -36,6 +36,9 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
     slots = slot_order(segment_map)
     for path in (*segment_map.order, *segment_map.when, *segment_map.ignored):
         _known_path(path, segment_map.place)
+    for choice in (segment_map.only, segment_map.never):
+        if choice:
+            _checked_choice(choice, site)
     identity = segment_map.identity
     for alternatives in identity.paths:
         for path in alternatives:
@@ -58,7 +61,9 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
             for rule in segment_map.rules
             if rule.refer
         },
-        wanted=_wanted(segment_map, slots),
+        wanted=_wanted(segment_map, site, slots),
+        dropped=_chosen(segment_map.never, site, slots),
+        numbers=_has(segment_map.resource, "identifier") and r4.element(f"{segment_map.resource}.identifier").many,
         details=details(segment_map, site, unread),
     )
 
@@ -132,6 +137,13 @@ def _checked_extension(rule: Rule, makes: str, path: str, element: r4.Element) -
         raise rule.place.error(f"as: {rule.converter} makes {makes}, which an extension cannot hold")
 
 
+def _checked_choice(choice: Choice, site: Site) -> None:
+    for path in choice.paths:
+        _known_path(path, choice.place)
+    if choice.table and choice.table not in site.tables():
+        raise choice.place.error(f"codes: there is no table {choice.table}{_nearest(choice.table, site.tables())}")
+
+
 def _known_path(path: Path2, place: Any) -> None:
     if path.segment[0] != "Z" and not grammar.has_path(str(path)):
         raise place.error(f"{path} is in no version of HL7 v2")
@@ -196,7 +208,7 @@ def _identify(
     identity = segment_map.identity
     if identity.converter:
         return _identify_by_converter(segment_map, site, slots)
-    system = f"{NAMING}/{site.code.lower()}-{_kebab(segment_map.resource)}"
+    system = identity.system or f"{NAMING}/{site.code.lower()}-{_kebab(segment_map.resource)}"
     names: dict[str, Any] = {}
     lines: list[str] = []
     for number, alternatives in enumerate(identity.paths):
@@ -236,15 +248,30 @@ def _identify_by_converter(
     return identify
 
 
-def _wanted(segment_map: SegmentMap, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
+def _wanted(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
+    only = _chosen(segment_map.only, site, slots)
     if not segment_map.when:
-        return None
+        return only
     texts = [_text_of(path, slots) for path in segment_map.when]
 
     def wanted(filled: Slots) -> bool:
-        return any(text(filled) for text in texts)
+        return any(text(filled) for text in texts) and (only is None or only(filled))
 
     return wanted
+
+
+def _chosen(choice: Choice | None, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
+    if choice is None:
+        return None
+    table, texts = site.table(choice.table), [_text_of(path, slots) for path in choice.paths]
+
+    def chosen(filled: Slots) -> bool:
+        return "/".join(text(filled) for text in texts) in table
+
+    def empty(filled: Slots) -> bool:
+        return not any(text(filled) for text in texts)
+
+    return chosen if choice.table else empty
 
 
 def _event_time(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], str]:

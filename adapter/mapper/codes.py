@@ -20,7 +20,7 @@ TABLE_COLUMNS = ("code", "target_system", "target_code", "target_display", "sour
 SITE_COLUMNS = ("table", "code", "display", "target_system", "target_code", "target_display", "value_type", "source")
 SYSTEM_COLUMNS = ("name", "system", "kind", "source")
 KINDS = frozenset({"standard", "trial", "local"})
-VALUE_TYPES = frozenset({"", "NM"})
+VALUE_TYPES = frozenset({"", "NM", "CWE"})
 
 Coding = dict[str, str]
 
@@ -29,7 +29,8 @@ Coding = dict[str, str]
 class Concept:
     """One code of a table: its targets in order (none: the code is known and says nothing), and what it declares.
 
-    `value_type` is the HL7 type of the values where the sender's OBX-2 says less (`NM` for numbers sent as `ST`).
+    `value_type` is the HL7 type of the values where the sender's OBX-2 says less (`NM` for numbers, `CWE` for codes,
+    both sent as `ST`).
     """
 
     code: str
@@ -70,7 +71,7 @@ def load_site_tables(file: Path) -> dict[str, CodeTable]:
         if not row["table"]:
             raise row.error("table is empty")
         if row["value_type"] not in VALUE_TYPES:
-            raise row.error(f"value_type is {row['value_type']}; it may be empty or NM")
+            raise row.error(f"value_type is {row['value_type']}; it may be empty, NM or CWE")
         tables.setdefault(row["table"], []).append(row)
     return {name: _table(rows) for name, rows in tables.items()}
 

@@ -46,7 +46,8 @@ class Compiled:
     of one resource; the others it shares with its neighbours, and `shared` makes what they alone give. `told` has for
     each rule what an issue names: the slot of its source, the rest of the path, file and line. `wanted` says whether
     there is anything to make (None: always); `details`, by the number of the rule, what a rule with refer: and as:
-    takes from the segments of what it refers to.
+    takes from the segments of what it refers to; `dropped` whether the segment says nothing (None: never); `numbers`:
+    the resource may have several identifiers.
     """
 
     map: SegmentMap
@@ -63,12 +64,14 @@ class Compiled:
     repeats: Mapping[tuple[str, ...], bool]
     wanted: Callable[[Slots], bool] | None = None
     details: Mapping[int, Details] = field(default_factory=dict[int, Details])
+    dropped: Callable[[Slots], bool] | None = None
+    numbers: bool = True
 
 
 def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     """The segments that a map reads: its own, then those of which all in the group are meant, then the nearest ones."""
     slots: dict[Slot, None] = {(segment_map.segment, False): None}
-    paths = [*_rule_paths(segment_map), *segment_map.order, *segment_map.when, *_identity_paths(segment_map)]
+    paths = [*_rule_paths(segment_map), *segment_map.order, *_paths_of_need(segment_map), *_identity_paths(segment_map)]
     for path in [*paths, *segment_map.ignored, Path2("MSH", 7)]:
         slots.setdefault((path.segment, not path.field), None)
     own, *others = slots
@@ -86,6 +89,12 @@ def told(rule: Rule, slots: Sequence[Slot]) -> Told:
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:
     paths = [path for rule in segment_map.rules if not rule.refer for path in rule.sources]
     return paths + [rule.unless for rule in segment_map.rules if rule.unless]
+
+
+def _paths_of_need(segment_map: SegmentMap) -> list[Path2]:
+    """What decides whether there is anything to make."""
+    choices = [choice for choice in (segment_map.only, segment_map.never) if choice]
+    return [*segment_map.when, *(path for choice in choices for path in choice.paths)]
 
 
 def _identity_paths(segment_map: SegmentMap) -> list[Path2]:
@@ -109,7 +118,7 @@ def reads(segment_map: SegmentMap, unread: Mapping[str, frozenset[int]]) -> Mapp
             else:
                 fields = converter.fields_of(path.segment) if converter else ()
                 found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
-    for path in (*_identity_paths(segment_map), *segment_map.when, *segment_map.ignored):
+    for path in (*_identity_paths(segment_map), *_paths_of_need(segment_map), *segment_map.ignored):
         _note(found, path, None)
     return found
 

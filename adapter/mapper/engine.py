@@ -75,7 +75,7 @@ def map_message(
             resources.append(now)
             if "link" in made.resource:
                 resources += _linked_patients(made)
-    ledger = Ledger(message, segments, plan, maps, stated, ignored)
+    ledger = Ledger(message, segments, plan, maps, stated, ignored, run.dropped)
     return Outcome(tuple(resources), tuple(run.issues), ledger, identities)
 
 
@@ -92,6 +92,11 @@ class _Run:
             for one in plan.entries
         ]
         self.repeated: set[int] = set()
+        self.dropped = frozenset(
+            number
+            for number, entry in enumerate(plan.entries)
+            if (dropped := maps[entry.map].dropped) and dropped(self.slots[number])
+        )
         self.identifiers = self._identifiers()
         self.ids = [
             resource_id(entry.resource, *identifier) if identifier else None
@@ -107,8 +112,8 @@ class _Run:
         seen: dict[tuple[str, tuple[str, str]], int] = {}
         entries = self.plan.entries
         own = [
-            self.maps[entry.map].identify(slots) if self._wanted(entry, slots) else None
-            for entry, slots in zip(entries, self.slots, strict=True)
+            self.maps[entry.map].identify(self.slots[number]) if self._wanted(number, entry) else None
+            for number, entry in enumerate(entries)
         ]
         for entry, one in zip(entries, own, strict=True):
             identifier = one
@@ -124,9 +129,9 @@ class _Run:
             found.append(identifier)
         return found
 
-    def _wanted(self, entry: Entry, slots: list[Any]) -> bool:
+    def _wanted(self, number: int, entry: Entry) -> bool:
         wanted = self.maps[entry.map].wanted
-        return wanted is None or wanted(slots)
+        return (wanted is None or wanted(self.slots[number])) and number not in self.dropped
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
@@ -181,14 +186,17 @@ class _Run:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
         compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
         if resource_id_ is None:
-            if self._wanted(entry, slots):
+            if self._wanted(number, entry):
                 self._no_identity(entry)
+            elif number in self.dropped:
+                self._left_out(entry, compiled)
             return None
         out = base.resource.copy()
         out["id"] = resource_id_
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
-            out["identifier"] = [{"system": system, "value": value}]
+            named: Any = {"system": system, "value": value}
+            out["identifier"] = [named] if compiled.numbers else named
         if number in self.repeated:
             self.issues.append(Issue("warning", "205", self._at(entry, 0), _REPEATED, entry.map, "repeated"))
         doubts: Doubts = []
@@ -203,6 +211,11 @@ class _Run:
         order = base.order or compiled.event_time(slots)
         back = (entry.undo, entry.cancels)
         return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient, *back)
+
+    def _left_out(self, entry: Entry, compiled: Compiled) -> None:
+        never = compiled.map.never
+        reason = never.because if never else ""
+        self.issues.append(Issue("information", "0", self._at(entry, 0), reason, entry.map, "left-out"))
 
     def _no_identity(self, entry: Entry) -> None:
         if entry.resource == "Patient" and not entry.prior:

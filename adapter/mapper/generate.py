@@ -174,7 +174,7 @@ class _Writer:
     def end(self) -> list[str]:
         """What comes last: each number once, defaults, and the question for what FHIR requires."""
         lines: list[str] = []
-        if any(rule.target == ("identifier",) for rule in self._map.rules):
+        if any(rule.target == ("identifier",) and self._elements[rule.target].many for rule in self._map.rules):
             self._names["once"] = once
             lines.append(" if len(out.get('identifier', ())) > 1: out['identifier'] = once(out['identifier'])")
         for number, rule in enumerate(self._map.rules):

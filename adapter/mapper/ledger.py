@@ -63,7 +63,8 @@ class Made(Protocol):
 class Ledger:
     """The account of one conversion.
 
-    `segments` are those that were mapped, after the site's fixes; `made` is what each entry of the plan became.
+    `segments` are those that were mapped, after the site's fixes; `made` is what each entry of the plan became;
+    `dropped` are the entries whose segment says nothing, on purpose (`never:` of the map): they count as read.
     """
 
     message: Message
@@ -72,6 +73,7 @@ class Ledger:
     maps: Mapping[str, Compiled]
     made: Sequence[Made | None]
     ignored: Mapping[str, Reads]
+    dropped: frozenset[int] = frozenset()
 
     def used(self) -> list[Used]:
         """The resources that were made."""
@@ -85,7 +87,9 @@ class Ledger:
         """Every populated field that no rule read and no map names as ignored, in message order."""
         reads = self.plan.reads
         if None in self.made:
-            reads = self.plan.reads_of([number for number, made in enumerate(self.made) if made], self._read_by)
+            reads = self.plan.reads_of(
+                [number for number, made in enumerate(self.made) if made or number in self.dropped], self._read_by
+            )
         left: list[Unread] = []
         for segment, read in zip(self.segments, reads, strict=True):
             fields = segment.fields

@@ -198,7 +198,7 @@ def make_plan(
     entries = tuple(
         replace(made_of, prior=True) if part.map in prior else made_of
         for number, (part, spot) in enumerate(parts)
-        for made_of in (_entry(part, maps[part.map], (number, spot), around),)
+        for made_of in (_entry(part, maps[part.map], (number, spot), _seen(part, message_map, maps, around)),)
     )
     reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
     firsts = {entry.base: entry for entry in reversed(entries)}
@@ -245,6 +245,19 @@ class _Around:
     segments: _Numbered
     bases: dict[Base, int]
     stands: Sequence[int]
+
+
+def _seen(part: Part, message_map: MessageMap, maps: Mapping[str, Compiled], around: _Around) -> _Around:
+    """What stands in the message, without what a part stands apart from."""
+    if not part.apart:
+        return around
+    given = [maps[one.map].map for one in message_map.parts]
+    types = {one.resource for one in given if one.segment in part.apart}
+    return replace(
+        around,
+        made={name: places for name, places in around.made.items() if name not in types},
+        segments={name: places for name, places in around.segments.items() if name not in part.apart},
+    )
 
 
 def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Around) -> Entry:

@@ -13,10 +13,12 @@ from adapter.mapper.events import KINDS, MOVE
 from adapter.yaml_lines import Lines, load
 
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "default", "refer"})
-MAP_KEYS = frozenset({"segment", "resource", "identity", "when", "order", "fields", "ignored", "replaces", "numbered"})
+MAP_KEYS = frozenset(
+    {"segment", "resource", "identity", "when", "only", "never", "order", "fields", "ignored", "replaces", "numbered"}
+)
 MESSAGE_KEYS = frozenset({"structure", "events", "resources", "identities", "ignored"})
 LEFT_OUT_KEYS = frozenset({"segment", "on", "reason"})
-PART_KEYS = frozenset({"map", "in", "without", "update", "on", "clear", "undo", "cancels"})
+PART_KEYS = frozenset({"map", "in", "without", "apart", "update", "on", "clear", "undo", "cancels"})
 IDENTITY_KEYS = frozenset({"kind", "old", "new", "what", "on"})
 
 
@@ -72,18 +74,37 @@ class Identity:
     """How a resource gets its identifier and, from it, its id.
 
     `paths` is a list of alternatives per part (`OBR-3.1 | PV1-19.1`), joined by `/`;
-    with `converter` the first path is converted to an Identifier instead.
+    with `converter` the first path is converted to an Identifier instead. `system` is that of all hospitals alike;
+    empty: each hospital has its own.
     """
 
     place: Place
     paths: tuple[tuple[Path2, ...], ...]
     converter: str = ""
     owner: str = ""
+    system: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What segments a map is about: the paths' texts, joined by `/`, have a row in the table; `because` is a reason.
+
+    No table: the segments in which none of the paths is valued.
+    """
+
+    place: Place
+    paths: tuple[Path2, ...]
+    table: str
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentMap:
-    """One file `<SEG>-<Resource>.yaml`; `when`: paths of which one must be valued, or there is nothing to make."""
+    """One file `<SEG>-<Resource>.yaml`.
+
+    `when`: paths of which one must be valued, or there is nothing to make; `only`: segments that it is about;
+    `never`: segments that say nothing, with the reason.
+    """
 
     name: str
     place: Place
@@ -91,6 +112,8 @@ class SegmentMap:
     resource: str
     identity: Identity
     when: tuple[Path2, ...]
+    only: Choice | None
+    never: Choice | None
     order: tuple[Path2, ...]
     rules: tuple[Rule, ...]
     ignored: Mapping[Path2, str]
@@ -102,13 +125,15 @@ class Part:
     """One resource of a message: which segment map, in which groups, beside which segments not, with what authority.
 
     `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away, `undo`
-    the histories of which it takes the last change back; `cancels` that it takes back what an earlier event said.
+    the histories of which it takes the last change back; `cancels` that it takes back what an earlier event said;
+    `apart` the segments that it takes nothing from and refers to nothing of.
     """
 
     place: Place
     map: str
     groups: frozenset[str]
     without: frozenset[str]
+    apart: frozenset[str]
     fill: bool
     events: frozenset[str]
     clear: tuple[str, ...]
@@ -198,15 +223,16 @@ def read_segment_map(file: Path, *, base: "SegmentMap | None" = None) -> Segment
     if identity is None:
         raise top.error("identity: is missing")
     order, when = (_paths(content, key, file) for key in ("order", "when"))
+    only, never = (_choice(content, key, file) for key in ("only", "never"))
     ignored = dict(base.ignored) if base else {}
     said: Lines = content.get("ignored") or Lines()
     for path, reason in said.items():
         ignored[parse_path(path, Place(file, said.at[path]))] = str(reason)
     if base:
         rules = _kept(base.rules, content, file) + rules
-        order, when = order or base.order, when or base.when
+        order, when, only, never = order or base.order, when or base.when, only or base.only, never or base.never
     numbered = bool(content.get("numbered", base.numbered if base else False))
-    return SegmentMap(file.stem, top, segment, resource, identity, when, order, rules, ignored, numbered)
+    return SegmentMap(file.stem, top, segment, resource, identity, when, only, never, order, rules, ignored, numbered)
 
 
 def read_message_map(file: Path) -> MessageMap:
@@ -239,6 +265,7 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
         str(row["map"]),
         frozenset(row.get("in", ())),
         frozenset(row.get("without", ())),
+        frozenset(row.get("apart", ())),
         update == "fill",
         _on(row, events, file),
         tuple(str(element) for element in row.get("clear", ())),
@@ -279,6 +306,17 @@ def _paths(content: Lines, key: str, file: Path) -> tuple[Path2, ...]:
     return tuple(parse_path(path, place) for path in _several(content.get(key, [])))
 
 
+def _choice(content: Lines, key: str, file: Path) -> Choice | None:
+    if key not in content:
+        return None
+    said, place = content[key], Place(file, content.at[key])
+    ways = [{"from", "codes"}] if key == "only" else [{"from", "codes", "because"}, {"without", "because"}]
+    if not isinstance(said, Lines) or set(said) not in ways:
+        raise place.error(f"{key}: needs {' or '.join(', '.join(sorted(way)) for way in ways)}")
+    paths = _paths(said, "from" if "from" in said else "without", file)
+    return Choice(place, paths, str(said.get("codes", "")), str(said.get("because", "")))
+
+
 def _kept(rules: tuple[Rule, ...], content: Lines, file: Path) -> tuple[Rule, ...]:
     replaced = {tuple(str(target).split(".")) for target in content.get("replaces", ())}
     if unknown := replaced - {rule.target for rule in rules}:
@@ -290,9 +328,12 @@ def _kept(rules: tuple[Rule, ...], content: Lines, file: Path) -> tuple[Rule, ..
 def _identity(content: Lines, file: Path) -> Identity:
     place = Place(file, content.at["identity"])
     said = content["identity"]
+    system = ""
     if isinstance(said, Lines):
-        _only_keys(said, frozenset({"from", "as"}), file)
-        return Identity(place, ((parse_path(said["from"], place),),), converter=str(said["as"]))
+        _only_keys(said, frozenset({"from", "as", "system"}), file)
+        if "as" in said:
+            return Identity(place, ((parse_path(said["from"], place),),), converter=str(said["as"]))
+        said, system = said.get("from", []), str(said.get("system", ""))
     owner = ""
     paths: list[tuple[Path2, ...]] = []
     for item in _several(said):
@@ -302,7 +343,7 @@ def _identity(content: Lines, file: Path) -> Identity:
         paths.append(tuple(parse_path(one.strip(), place) for one in str(item).split("|")))
     if not paths:
         raise place.error("identity: needs at least one path")
-    return Identity(place, tuple(paths), owner=owner)
+    return Identity(place, tuple(paths), owner=owner, system=system)
 
 
 def _rule(row: Lines, file: Path) -> Rule:

@@ -18,10 +18,10 @@ _MEMBER = """INSERT INTO study_member (patient_id, number, own) VALUES (?,?,?)
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What the store asks of the study: a Patient's number in it, and a resource tied to it."""
+    """What the store asks of the study: a Patient's number in it, and a resource tied to it by that number."""
 
     number: Callable[[dict[str, Any]], str | None]
-    tie: Callable[[dict[str, Any]], dict[str, Any]]
+    tie: Callable[[dict[str, Any], str], dict[str, Any]]
 
 
 def lock(connection: Connection, names: Iterable[str]) -> None:
@@ -35,12 +35,12 @@ def lock(connection: Connection, names: Iterable[str]) -> None:
         rows(connection, sql, [keys])
 
 
-def members_among(connection: Connection, patients: Iterable[str]) -> set[str]:
-    """Which of these Patients are members."""
-    found: set[str] = set()
+def members_among(connection: Connection, patients: Iterable[str]) -> dict[str, str]:
+    """Which of these Patients are members, with their numbers."""
+    found: dict[str, str] = {}
     for some in parts(patients, _AT_ONCE):
-        sql = f"SELECT patient_id FROM study_member WHERE patient_id IN ({marks(some)})"
-        found.update(one for (one,) in rows(connection, sql, some))
+        sql = f"SELECT patient_id, number FROM study_member WHERE patient_id IN ({marks(some)})"
+        found |= dict(rows(connection, sql, some))
     return found
 
 
@@ -59,6 +59,10 @@ class Members:
     def __contains__(self, patient_id: object) -> bool:
         """Whether this Patient is a member; it was among those that were read."""
         return patient_id in self._numbers
+
+    def number(self, patient_id: str) -> str:
+        """The number in the study of a member."""
+        return self._numbers[patient_id][0]
 
     def read(self, patients: Iterable[str]) -> None:
         """Read which of these Patients are members, and to whom they are linked."""

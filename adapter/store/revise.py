@@ -119,16 +119,17 @@ def renamed(writing: Writing, before: Revised, now: dict[str, Any], names: Mappi
 
 def tied(writing: Writing, one: Revised) -> Revised:
     """Tied to the study where its patient is a member."""
-    if one.patient_id is None or not members_among(writing.connection, [one.patient_id]):
+    number = members_among(writing.connection, [one.patient_id]).get(one.patient_id) if one.patient_id else None
+    if number is None:
         return one
-    made = writing.study.tie(one.resource)
+    made = writing.study.tie(one.resource, number)
     return one if made is one.resource else replace(one, resource=made)
 
 
 def untied(writing: Writing, one: Revised) -> Revised:
     """Without what ties it to the study."""
     bare = {"resourceType": one.name[0], "id": one.name[1]}
-    added = {name: value for name, value in writing.study.tie(bare).items() if name not in bare}
+    added = {name: value for name, value in writing.study.tie(bare, "").items() if name not in bare}
     resource = dict(one.resource)
     for name, value in added.items():
         if isinstance(value, list) and name in resource:

@@ -213,10 +213,10 @@ class ResourceWriter:
 
     def _tie(self, state: State) -> bool:
         """Tie what is of a member; return whether that changed it."""
-        if not self._study or state.patient_id not in self._members:
+        if not self._study or state.patient_id is None or state.patient_id not in self._members:
             return False
         resource = state.resource()
-        tied = self._study.tie(resource)
+        tied = self._study.tie(resource, self._members.number(state.patient_id))
         if tied is resource:
             return False
         state.content = content(tied)

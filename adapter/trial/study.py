@@ -1,6 +1,6 @@
 """Which resources belong to the study, and how they say so (mappings/study.yaml). Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +9,27 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from adapter.errors import MappingError
 from adapter.yaml_lines import load
+
+Identify = Callable[[str, str, str], str]
+"""The id of the resource of a type that an identifier names: type, system, value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Courses:
+    """How a resource says which course it is of, and how it is bound to the course's EpisodeOfCare.
+
+    `mark` is the extension that names the course, by a coding of `phase_system` that is one of `phases`; `number` the
+    system of the courses' own numbers (subject and phase). Resources of `types` get `extension`, those of `contexts`
+    have the element `context`.
+    """
+
+    mark: str
+    phase_system: str
+    phases: frozenset[str]
+    number: str
+    extension: str
+    types: frozenset[str]
+    contexts: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +44,19 @@ class StudyRules:
     members: frozenset[str]
     extensions: Mapping[str, str]
     elements: Mapping[str, tuple[str, bool]]
+    courses: Courses
+
+
+class _Courses(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    mark: str
+    phase_system: str
+    phases: list[str]
+    number: str
+    extension: str
+    types: list[str]
+    contexts: list[str]
 
 
 class _OwnElement(BaseModel):
@@ -39,6 +73,7 @@ class _File(BaseModel):
     members: list[str]
     extensions: dict[str, list[str]]
     elements: dict[str, _OwnElement]
+    courses: _Courses
 
 
 def load_study(mappings: Path) -> StudyRules:
@@ -63,7 +98,19 @@ def load_study(mappings: Path) -> StudyRules:
                 raise MappingError(f"{kind} is named twice", file=file, line=content.at["extensions"])
             by_type[kind] = url
     elements = {kind: (own.name, own.number == "many") for kind, own in said.elements.items()}
-    return StudyRules(said.study, frozenset(said.members), by_type, elements)
+    return StudyRules(said.study, frozenset(said.members), by_type, elements, _courses(said.courses))
+
+
+def _courses(said: _Courses) -> Courses:
+    return Courses(
+        said.mark,
+        said.phase_system,
+        frozenset(said.phases),
+        said.number,
+        said.extension,
+        frozenset(said.types),
+        frozenset(said.contexts),
+    )
 
 
 def subject_number(patient: Mapping[str, Any], study: StudyRules) -> str | None:
@@ -73,12 +120,22 @@ def subject_number(patient: Mapping[str, Any], study: StudyRules) -> str | None:
     return min(numbers, default=None)
 
 
-def tie(resource: dict[str, Any], study: StudyRules) -> dict[str, Any]:
-    """Tie a resource of a member to the study.
+def tie(resource: dict[str, Any], number: str, *, study: StudyRules, identify: Identify) -> dict[str, Any]:
+    """Tie a resource of a member to the study, and to the course that it names.
+
+    Args:
+        resource: as it is stored.
+        number: the member's number in the study.
+        study: the rules.
+        identify: how ids are derived from identifiers.
 
     Returns:
         The resource itself if it is tied already, or if its type has no way to say so; else a copy that is.
     """
+    return _in_course(_in_study(resource, study), number, study.courses, identify)
+
+
+def _in_study(resource: dict[str, Any], study: StudyRules) -> dict[str, Any]:
     kind = resource["resourceType"]
     reference = {"reference": study.study}
     if url := study.extensions.get(kind):
@@ -92,3 +149,33 @@ def tie(resource: dict[str, Any], study: StudyRules) -> dict[str, Any]:
 def _with(resource: dict[str, Any], name: str, item: dict[str, Any]) -> dict[str, Any]:
     items: list[dict[str, Any]] = resource.get(name, [])
     return resource if item in items else {**resource, name: [*items, item]}
+
+
+def _in_course(resource: dict[str, Any], number: str, courses: Courses, identify: Identify) -> dict[str, Any]:
+    kind = resource["resourceType"]
+    phase = _phase(resource, courses) if kind in courses.types or kind in courses.contexts else ""
+    if not phase:
+        return resource
+    episode = {"reference": f"EpisodeOfCare/{identify('EpisodeOfCare', courses.number, f'{number}/{phase}')}"}
+    if kind in courses.types:
+        item = {"url": courses.extension, "valueReference": episode}
+        others = [one for one in resource["extension"] if one["url"] != courses.extension]
+        return resource if item in resource["extension"] else {**resource, "extension": [*others, item]}
+    context = resource.get("context")
+    if context == episode:
+        return resource
+    tied = {**resource, "context": episode}
+    if context and context["reference"].startswith("Encounter/"):
+        # R4 has one context: the stay in which it was given stays beside the course
+        tied["supportingInformation"] = [*resource.get("supportingInformation", []), context]
+    return tied
+
+
+def _phase(resource: Mapping[str, Any], courses: Courses) -> str:
+    """The course that a resource names; empty where it names none, as all of donors."""
+    for extension in resource.get("extension", []):
+        if extension["url"] == courses.mark:
+            for coding in extension["valueCodeableConcept"]["coding"]:
+                if coding.get("system") == courses.phase_system and coding["code"] in courses.phases:
+                    return str(coding["code"])
+    return ""

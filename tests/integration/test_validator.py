@@ -17,6 +17,7 @@ from adapter.errors import Held
 from adapter.fhir import json
 from adapter.hl7v2.parse import header
 from adapter.mapper.catalog import MAPPED, Catalog, load_catalog
+from adapter.mapper.ids import resource_id
 from adapter.trial.study import load_study, tie
 
 TOOLS = Path(__file__).parents[2].parent / "shared" / "tools"
@@ -61,7 +62,7 @@ def findings(validator: Path, file: Path) -> list[str]:
     command = ["node", "validate.mjs", "--modules", str(validator), "--def", str(PROFILES), "--json", str(file)]
     done = subprocess.run(command, cwd=validator, capture_output=True, text=True, timeout=4 * MINUTES, check=False)
     # Node ends with 1 where it cannot start, too: only the last line tells that everything was looked at.
-    assert " resources (" in done.stdout[-1000:], done.stderr
+    assert " resources (" in done.stdout.rstrip().rpartition("\n")[2], done.stderr
     lines = [plain_json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     return [f"{line['id']} {one['path']}: {one['message']}" for line in lines for one in line["issues"]]
 
@@ -79,7 +80,7 @@ def served(catalog: Catalog, messages: Iterable[bytes]) -> dict[bytes, None]:
         except Held:
             continue
         for mapped in made.resources:
-            found[json.dumps(tie(mapped.resource, study))] = None
+            found[json.dumps(tie(mapped.resource, "ATLI-01", study=study, identify=resource_id))] = None
     return found
 
 

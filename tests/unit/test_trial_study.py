@@ -1,15 +1,58 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from adapter.errors import MappingError
 from adapter.fhir import r4
+from adapter.mapper.ids import resource_id
 from adapter.trial.study import load_study, subject_number, tie
 from tests.store_stand import MAPPINGS, MRN, STUDY_RULES, SUBJECT
 
 CORE = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
 OWN = "https://fhir.tli-trial.example.org/StructureDefinition/tli-research-study"
 STUDY = {"reference": "ResearchStudy/tli-trial"}
+COURSES = STUDY_RULES.courses
+COURSE = {"reference": f"EpisodeOfCare/{resource_id('EpisodeOfCare', COURSES.number, 'ATLI-901/IND1')}"}
+IN_COURSE = {"url": COURSES.extension, "valueReference": COURSE}
+
+
+def tied_of(resource: dict[str, Any]) -> dict[str, Any]:
+    return tie(resource, "ATLI-901", study=STUDY_RULES, identify=resource_id)
+
+
+def marked(kind: str, phase: str) -> dict[str, Any]:
+    coding = {"system": COURSES.phase_system, "code": phase}
+    return {
+        "resourceType": kind,
+        "extension": [{"url": COURSES.mark, "valueCodeableConcept": {"coding": [coding]}}],
+    }
+
+
+@pytest.mark.parametrize("kind", sorted(COURSES.types))
+def test_resource_that_names_its_course_is_bound_to_it_once(kind: str):
+    tied = tied_of(marked(kind, "IND1"))
+    assert tied["extension"].count(IN_COURSE) == 1
+    assert tied_of(tied) is tied
+
+
+def test_administration_is_of_the_course_and_keeps_the_stay_beside_it():
+    stay = {"reference": "Encounter/1"}
+    tied = tied_of({**marked("MedicationAdministration", "IND1"), "context": stay})
+    assert (tied["context"], tied["supportingInformation"]) == (COURSE, [stay])
+    assert tied_of(tied) is tied
+
+
+@pytest.mark.parametrize("kind", ["Observation", "MedicationAdministration"])
+def test_mark_of_a_donor_is_no_course(kind: str):
+    tied = tied_of(marked(kind, "MOB"))
+    assert "context" not in tied
+    assert COURSES.extension not in [one["url"] for one in tied["extension"]]
+
+
+def test_types_that_are_bound_to_courses_have_the_elements_in_r4():
+    assert all(r4.element(f"{kind}.extension").many for kind in COURSES.types)
+    assert all("Reference" in r4.element(f"{kind}.context").types for kind in COURSES.contexts)
 
 
 @pytest.mark.parametrize(
@@ -17,29 +60,29 @@ STUDY = {"reference": "ResearchStudy/tli-trial"}
 )
 def test_resource_carries_the_extension_that_r4_allows_on_its_type(kind: str, url: str):
     other = {"url": "https://example.org/other", "valueString": "kept"}
-    tied = tie({"resourceType": kind, "id": "1", "extension": [other]}, STUDY_RULES)
+    tied = tied_of({"resourceType": kind, "id": "1", "extension": [other]})
     assert tied["extension"] == [other, {"url": url, "valueReference": STUDY}]
 
 
 def test_types_with_an_element_of_their_own_use_it():
-    assert tie({"resourceType": "AdverseEvent"}, STUDY_RULES)["study"] == [STUDY]
-    assert tie({"resourceType": "ResearchSubject"}, STUDY_RULES)["study"] == STUDY
+    assert tied_of({"resourceType": "AdverseEvent"})["study"] == [STUDY]
+    assert tied_of({"resourceType": "ResearchSubject"})["study"] == STUDY
 
 
 def test_type_that_cannot_say_so_is_left_alone():
     patient = {"resourceType": "Patient", "id": "1"}
-    assert tie(patient, STUDY_RULES) is patient
+    assert tied_of(patient) is patient
 
 
 @pytest.mark.parametrize("kind", ["Observation", "Condition", "AdverseEvent", "ResearchSubject"])
 def test_tying_twice_is_tying_once(kind: str):
-    tied = tie({"resourceType": kind, "id": "1"}, STUDY_RULES)
-    assert tie(tied, STUDY_RULES) is tied
+    tied = tied_of({"resourceType": kind, "id": "1"})
+    assert tied_of(tied) is tied
 
 
 def test_resource_itself_is_not_changed():
     resource = {"resourceType": "Observation", "id": "1"}
-    tie(resource, STUDY_RULES)
+    tied_of(resource)
     assert resource == {"resourceType": "Observation", "id": "1"}
 
 
@@ -62,6 +105,7 @@ def test_every_type_in_study_yaml_exists_in_r4():
         ("study: ResearchStudy/", "study: Study/", "study"),
         ("members:", "member:", "member"),
         ("number: many", "number: some", "elements"),
+        ("phases: [", "phase: [", "courses"),
         ("    - Task\n", "    - Task\n    - Specimen\n", "extensions"),
     ],
 )

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 from adapter.mapper.datatypes import (
+    adverse_event,
+    cells,
+    consent,
     cq,
     cwe,
     cx,
@@ -24,6 +27,7 @@ from adapter.mapper.datatypes import (
     performers,
     places,
     pr1,
+    problem,
     quantity,
     reference_range,
     references,
@@ -68,6 +72,10 @@ FAMILIES = (
     nk1,
     pr1,
     rol,
+    adverse_event,
+    cells,
+    consent,
+    problem,
     cq,
     document,
     dosage,

@@ -15,8 +15,21 @@ from adapter.mapper.datatypes.quantity import quantity, scales
 from adapter.mapper.sites import Site
 
 TIME_UNITS = {
-    "s": "s", "sec": "s", "min": "min", "m": "min", "h": "h", "hr": "h", "d": "d", "day": "d", "days": "d",
-    "wk": "wk", "w": "wk", "l": "mo", "mo": "mo", "a": "a", "y": "a",
+    "s": "s",
+    "sec": "s",
+    "min": "min",
+    "m": "min",
+    "h": "h",
+    "hr": "h",
+    "d": "d",
+    "day": "d",
+    "days": "d",
+    "wk": "wk",
+    "w": "wk",
+    "l": "mo",
+    "mo": "mo",
+    "a": "a",
+    "y": "a",
 }
 """As sent, small letters: UCUM, ISO+, and the letters of TQ.3 (HL7 v2.5.1 §2.A.81: L is a month)."""
 

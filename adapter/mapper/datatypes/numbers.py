@@ -98,16 +98,6 @@ def _bind_own(site: Site, _paths: tuple[str, ...], kind: str) -> Bound:
     return own_number
 
 
-def _bind_donation(site: Site, paths: tuple[str, ...]) -> Bound:
-    """The donation that a unit was made of, where the unit has a number of its own."""
-    reference = _bind_reference(site, paths, _whole, "BiologicallyDerivedProduct")
-
-    def donation(number: Field, unit: Field) -> dict[str, Any] | Doubt | None:
-        return reference(number[0]) if number and unit else None
-
-    return donation
-
-
 def _numbers(name: str, pick: _Pick, code: str) -> Converter:
     return Converter(name, "Identifier", partial(_bind_number, pick=pick, code=code), reads=frozenset({1, 2, 3, 4}))
 
@@ -129,6 +119,5 @@ CONVERTERS = (
     _numbers("EI-ShipmentIdentifier", _whole, "SHIP"),
     Converter("ST-PrescriptionIdentifier", "Identifier", partial(_bind_own, kind="prescription")),
     Converter("ST-FileIdentifier", "Identifier", partial(_bind_own, kind="document-file")),
-    Converter("EI-donationReference", "Reference", _bind_donation, sources=2),
     Converter("PRL-EIP-ObservationReference", "Reference", _bind_parent_result, sources=2),
 )

@@ -26,7 +26,7 @@ from adapter.mapper.sites import Site
 Reader = Callable[[Field], Any]
 
 DOSE_NORMALISED = f"{CANONICAL}/StructureDefinition/tli-dose-normalised"
-DOSES = frozenset({"DOSE-BSA", "DOSE-KG"})
+DOSES = frozenset({"DOSE-BSA", "DOSE-KG", "DOSE-CD3-KG"})
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 TEXTS = frozenset({"ST", "TX", "FT", "ID"})
 CODED = frozenset({"CE", "CWE", "CNE", "CF", "IS"})
@@ -64,7 +64,7 @@ def _reader_of(site: Site) -> Callable[[Field, Field, Field], Reader]:
             return _numbers(scale(site, unit, targets(codes, code)), strict=declared == "NM")
         if declared in SCALED:
             return SCALED[declared](scale(site, unit, targets(codes, code)))
-        if declared in CODED:
+        if declared in CODED or (declared in TEXTS and row and row.value_type == "CWE"):
             return _coded(answers)
         if declared in OF_TIME:
             return OF_TIME[declared](site)

@@ -87,6 +87,6 @@ def _bind_effective(site: Site, paths: tuple[str, ...]) -> Bound:
 CONVERTERS = (
     Converter("CX-PatientLink", "Patient.link", _bind_link, sources=-1, whole=True, reads=frozenset({1, 4, 5})),
     Converter("HD-Organization", "Reference", _bind_hospital, reads=frozenset({1})),
-    Converter("CWE-Organization", "Reference", _bind_organization, reads=frozenset({1})),
+    Converter("CWE-Organization", "Reference", _bind_organization, reads=frozenset({1, 2, 3})),
     Converter("DTM-DTM-effective", "effective[x]", _bind_effective, sources=-1, whole=True, reads=frozenset({1})),
 )

@@ -9,13 +9,17 @@ from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper.codes import CANONICAL, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, part, whole_text
 from adapter.mapper.datatypes.cwe import Concepts, codings_of
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.cx import field_of, identifier
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.nm import Measured, decimal_of
 from adapter.mapper.datatypes.obx import DOSE_NORMALISED
 from adapter.mapper.datatypes.quantity import quantity, scale
+from adapter.mapper.ids import resource_id
 from adapter.mapper.sites import Site
 
 RESEARCH_STUDY = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
+EPISODE_OF_CARE = "http://hl7.org/fhir/StructureDefinition/workflow-episodeOfCare"
+CYCLE = f"{CANONICAL}/NamingSystem/tli-cycle"
 VISIT = f"{CANONICAL}/StructureDefinition/tli-visit"
 STUDY_DAY = f"{CANONICAL}/StructureDefinition/tli-study-day"
 VISIT_SYSTEM = f"{CANONICAL}/CodeSystem/tli-visit"
@@ -33,12 +37,14 @@ def study_day(visit: str) -> int | None:
     return int(day) if day.removeprefix("-").isdecimal() else None
 
 
-def _day_extension(visit: str) -> dict[str, Any] | None:
+def day_extension(visit: str) -> dict[str, Any] | None:
+    """The day of a visit as an extension."""
     day = study_day(visit)
     return None if day is None else {"url": STUDY_DAY, "valueInteger": day}
 
 
-def _visit_extension(codings: list[Coding]) -> dict[str, Any] | None:
+def visit_extension(codings: list[Coding]) -> dict[str, Any] | None:
+    """Visit and course as an extension."""
     return {"url": VISIT, "valueCodeableConcept": {"coding": codings}} if codings else None
 
 
@@ -73,16 +79,46 @@ def _bind_visit(site: Site, paths: tuple[str, ...]) -> Bound:
         codings: list[Coding] = []
         for concepts, field in ((visits, visit), (phases, phase)):
             codings += codings_of(concepts.concept(field[0])) if field else []
-        return _visit_extension(codings)
+        return visit_extension(codings)
 
     return cti_visit
 
 
 def _bind_study_day(_site: Site, _paths: tuple[str, ...]) -> Bound:
     def cti_study_day(repetition: Repetition) -> dict[str, Any] | None:
-        return _day_extension(part(repetition, 1))
+        return day_extension(part(repetition, 1))
 
     return cti_study_day
+
+
+def _bind_episode(_site: Site, _paths: tuple[str, ...]) -> Bound:
+    """Subject and course: the EpisodeOfCare of the course (map CSP-EpisodeOfCare)."""
+
+    def csp_episode(subject: Field, phase: Field) -> dict[str, Any] | None:
+        parts = [part(field[0], 1) for field in (subject, phase) if field]
+        if len(parts) < 2 or not all(parts):
+            return None
+        number = "/".join(parts)
+        reference = {"reference": f"EpisodeOfCare/{resource_id('EpisodeOfCare', CYCLE, number)}"}
+        return {"url": EPISODE_OF_CARE, "valueReference": reference}
+
+    return csp_episode
+
+
+def _bind_subject(site: Site, paths: tuple[str, ...]) -> Bound:
+    """The number of a subject: the ResearchSubject (map CSR-ResearchSubject)."""
+    table = site.identifiers.of_field(field_of(paths[0]))
+
+    def cx_research_subject(repetition: Repetition) -> dict[str, Any] | None:
+        authorities = (part(repetition, 4), part(repetition, 4, 2))
+        made = without_doubt(
+            identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
+        )
+        if not made:
+            return None
+        return {"reference": f"ResearchSubject/{resource_id('ResearchSubject', made['system'], made['value'])}"}
+
+    return cx_research_subject
 
 
 class _Mark:
@@ -118,7 +154,7 @@ def _bind_mark_visit(site: Site, paths: tuple[str, ...]) -> Bound:
             return NO_MARK if whole_text(repetition).strip() else None
         phase, visit = mark.visit(repetition)
         systems = ((VISIT_SYSTEM, visit), (PHASE_SYSTEM, phase))
-        return _visit_extension([{"system": system, "code": code} for system, code in systems if code])
+        return visit_extension([{"system": system, "code": code} for system, code in systems if code])
 
     return mark_visit
 
@@ -127,7 +163,7 @@ def _bind_mark_day(site: Site, paths: tuple[str, ...]) -> Bound:
     mark = _Mark(site, paths[0])
 
     def mark_day(repetition: Repetition) -> dict[str, Any] | None:
-        return _day_extension(mark.visit(repetition)[1])
+        return day_extension(mark.visit(repetition)[1])
 
     return mark_day
 
@@ -153,6 +189,8 @@ CONVERTERS = (
     Converter("EI-studyReference", "Reference", _bind_study_reference, reads=frozenset({1, 2})),
     Converter("CTI-visit", "Extension", _bind_visit, sources=2),
     Converter("CTI-studyDay", "Extension", _bind_study_day),
+    Converter("CSP-episodeOfCare", "Extension", _bind_episode, sources=2),
+    Converter("CX-researchSubject", "Reference", _bind_subject, reads=frozenset({1, 4, 5})),
     Converter("TrialMark-visit", "Extension", _bind_mark_visit),
     Converter("TrialMark-studyDay", "Extension", _bind_mark_day),
     Converter("TrialMark-doseNormalised", "Extension", _bind_mark_dose),

@@ -1,0 +1,80 @@
+"""PRB, GOL, PTH: problems, goals, pathways. HL7 v2.5.1 chapter 12; no v2-to-FHIR guide covers them."""
+
+from typing import Any
+
+from adapter.hl7v2.message import Field, Repetition
+from adapter.mapper.datatypes.converter import Bound, Converter, first, plain, whole_text
+from adapter.mapper.datatypes.cwe import TableCodes
+from adapter.mapper.datatypes.doubt import CLEARED, Doubt
+from adapter.mapper.datatypes.dtm import CONVERTERS as TIMES
+from adapter.mapper.sites import Site
+
+DELETE = "DE"
+"""HL7 table 0287, problem or goal action: what was stated is taken back."""
+
+CLINICAL = "http://terminology.hl7.org/CodeSystem/condition-clinical"
+VERIFICATION = "http://terminology.hl7.org/CodeSystem/condition-ver-status"
+RESOLVED = {"coding": [{"system": CLINICAL, "code": "resolved", "display": "Resolved"}]}
+IN_ERROR = {"coding": [{"system": VERIFICATION, "code": "entered-in-error", "display": "Entered in Error"}]}
+
+
+def _bind_lifecycle(site: Site, paths: tuple[str, ...]) -> Bound:
+    """Action and life cycle status; the status by the table of its own field."""
+    codes = TableCodes(site, paths[1])
+
+    def lifecycle(action: Field, status: Field) -> str | Doubt | None:
+        if first(action) == DELETE:
+            return "entered-in-error"
+        return codes.code(status[0]) if status else None
+
+    return lifecycle
+
+
+def _bind_clinical(site: Site, paths: tuple[str, ...]) -> Bound:
+    """Action, life cycle status, resolution: FHIR con-4 (who is abated is not active), con-5 (in error has none)."""
+    codes = TableCodes(site, paths[1])
+
+    def clinical_status(action: Field, status: Field, resolved: Field) -> dict[str, Any] | Doubt | None:
+        if first(action) == DELETE:
+            return CLEARED
+        if first(resolved):
+            return RESOLVED
+        return codes.concept(status[0]) if status else None
+
+    return clinical_status
+
+
+def _bind_verification(site: Site, paths: tuple[str, ...]) -> Bound:
+    codes = TableCodes(site, paths[1])
+
+    def verification_status(action: Field, confirmation: Field) -> dict[str, Any] | Doubt | None:
+        if first(action) == DELETE:
+            return IN_ERROR
+        return codes.concept(confirmation[0]) if confirmation else None
+
+    return verification_status
+
+
+def _bind_target(site: Site, paths: tuple[str, ...]) -> Bound:
+    date = next(one for one in TIMES if one.name == "DTM-date").bind(site, paths)
+
+    def goal_target(repetition: Repetition) -> dict[str, str] | Doubt | None:
+        made = date(repetition)
+        return {"dueDate": made} if isinstance(made, str) else made
+
+    return goal_target
+
+
+def st_annotation(repetition: Repetition) -> dict[str, str] | None:
+    """ST to Annotation."""
+    text = whole_text(repetition).strip()
+    return {"text": text} if text else None
+
+
+CONVERTERS = (
+    Converter("ID-CWE-lifecycle", "code", _bind_lifecycle, sources=2),
+    Converter("PRB-clinicalStatus", "CodeableConcept", _bind_clinical, sources=3),
+    Converter("PRB-verificationStatus", "CodeableConcept", _bind_verification, sources=2),
+    Converter("DTM-goalTarget", "BackboneElement", _bind_target),
+    Converter("ST-Annotation", "Annotation", plain(st_annotation)),
+)
