@@ -60,8 +60,10 @@ def _bind_criterion(site: Site, _paths: tuple[str, ...]) -> Bound:
         concept = without_doubt(made)
         if not concept:
             return made
-        parts = [{"url": "criterionCode", "valueCodeableConcept": concept}, {"url": "criterionPresent"}]
-        parts[1]["valueBoolean"] = True
+        parts: list[dict[str, Any]] = [
+            {"url": "criterionCode", "valueCodeableConcept": concept},
+            {"url": "criterionPresent", "valueBoolean": True},
+        ]
         value = _extension("seriousness-criteria", extension=parts)
         return Doubt(value, made.code, made.text, made.kind) if isinstance(made, Doubt) else value
 
