@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from adapter.errors import MappingError
 from adapter.mapper.events import KINDS, MOVE
+from adapter.mapper.paths import Path2, Place, parse_path
 from adapter.yaml_lines import Lines, load
 
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "default", "refer"})
@@ -20,36 +20,6 @@ MESSAGE_KEYS = frozenset({"structure", "events", "resources", "identities", "ign
 LEFT_OUT_KEYS = frozenset({"segment", "on", "reason"})
 PART_KEYS = frozenset({"map", "in", "without", "apart", "update", "on", "clear", "undo", "cancels"})
 IDENTITY_KEYS = frozenset({"kind", "old", "new", "what", "on"})
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """File and line of something an analyst wrote."""
-
-    file: Path
-    line: int
-
-    def error(self, text: str) -> MappingError:
-        """A MappingError at this place."""
-        return MappingError(text, file=self.file, line=self.line)
-
-    def __str__(self) -> str:
-        """As the ledger shows it: `PID-Patient.yaml:7`."""
-        return f"{self.file.name}:{self.line}"
-
-
-@dataclass(frozen=True, slots=True)
-class Path2:
-    """A v2 path of a rule: `PID-5`, `PID-5.1`, or a bare segment `NTE` (field 0)."""
-
-    segment: str
-    field: int = 0
-    component: int = 0
-
-    def __str__(self) -> str:
-        """As the standard writes it."""
-        text = f"{self.segment}-{self.field}" if self.field else self.segment
-        return f"{text}.{self.component}" if self.component else text
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,20 +159,6 @@ class MessageMap:
             own = replace(self, parts=parts, identities=identities, ignored=ignored, name=name)
             found[event] = made.setdefault((parts, identities, ignored), own)
         return found
-
-
-def parse_path(text: object, place: Place) -> Path2:
-    """Read `SEG`, `SEG-n` or `SEG-n.m`.
-
-    Raises:
-        MappingError: the text is no path.
-    """
-    segment, _, rest = str(text).partition("-")
-    field, _, component = rest.partition(".")
-    numbers_fit = all(not part or part.isdecimal() for part in (field, component))
-    if len(segment) != 3 or not segment.isalnum() or segment != segment.upper() or not numbers_fit:
-        raise place.error(f"{text!r} is no HL7 v2 path such as PID-5 or PID-5.1")
-    return Path2(segment, int(field or 0), int(component or 0))
 
 
 def read_segment_map(file: Path, *, base: "SegmentMap | None" = None) -> SegmentMap:

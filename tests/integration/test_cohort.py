@@ -480,8 +480,13 @@ def test_every_answer_of_the_trial_office_is_an_observation(world: World) -> Non
 
 
 SENT = {
-    **{"ECOG": "89247-1", "BSA": "8277-6"},
-    **{"good": "GOOD", "intermediate": "INT", "poor": "POOR", "intermediate-2": "INT2", "high-risk": "HIGH"},
+    "ECOG": "89247-1",
+    "BSA": "8277-6",
+    "good": "GOOD",
+    "intermediate": "INT",
+    "poor": "POOR",
+    "intermediate-2": "INT2",
+    "high-risk": "HIGH",
 }
 """What the trial office sends for codes and strata of the cohort (interface 01, local-tables.csv)."""
 

@@ -196,8 +196,15 @@ def test_interpretations_in_arrows_and_letters(sent: str, code: str) -> None:
 
 
 def test_the_normalised_dose_is_found_among_other_observations() -> None:
-    rows = ["OBX|1|NM|7122^CD3^99YWLIS||0.57|10\\S\\8/kg", "OBX|2|NM|JL01^每平方米剂量^99YWHL||10|mg/㎡"]
+    rows = ["OBX|1|NM|7105^活率^99YWLIS||96|%", "OBX|2|NM|JL01^每平方米剂量^99YWHL||10|mg/㎡"]
     segments = tuple(Segment("OBX", tuple(row.split("|")), at, ER7) for at, row in enumerate(rows))
     convert = CONVERTERS["OBX-doseNormalised"].bind(site("YWCH"), ("OBX",))
     assert convert(segments)["valueQuantity"] == {"value": 10, "unit": "mg/m2", "system": UCUM, "code": "mg/m2"}
     assert convert(segments[:1]) is None
+
+
+def test_the_normalised_dose_of_cells_is_that_of_cd3() -> None:
+    rows = ["OBX|1|NM|7121^MNC^99YWLIS||3.57|10\\S\\8/kg", "OBX|2|NM|7122^CD3^99YWLIS||0.57|10\\S\\8/kg"]
+    segments = tuple(Segment("OBX", tuple(row.split("|")), at, ER7) for at, row in enumerate(rows))
+    made = CONVERTERS["OBX-doseNormalised"].bind(site("YWCH"), ("OBX",))(segments)
+    assert made["valueQuantity"] == {"value": Decimal("0.57"), "unit": "10*8/kg", "system": UCUM, "code": "10*8/kg"}

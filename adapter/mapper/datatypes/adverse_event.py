@@ -60,7 +60,7 @@ def _bind_criterion(site: Site, _paths: tuple[str, ...]) -> Bound:
         concept = without_doubt(made)
         if not concept:
             return made
-        parts = [
+        parts: list[dict[str, Any]] = [
             {"url": "criterionCode", "valueCodeableConcept": concept},
             {"url": "criterionPresent", "valueBoolean": True},
         ]
