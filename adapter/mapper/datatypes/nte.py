@@ -9,4 +9,12 @@ def nte_annotation(segments: tuple[Segment, ...]) -> list[dict[str, str]] | None
     return [{"text": text} for segment in segments if (text := lines(segment.field(3)).strip())] or None
 
 
-CONVERTERS = (Converter("NTE-Annotation", "Annotation", plain(nte_annotation), sources=0, fields=(3,)),)
+def nte_string(segments: tuple[Segment, ...]) -> str | None:
+    """The comments of all NTE as one text, one a line. v2-to-FHIR guide: NTE[Appointment-Comment]."""
+    return "\n".join(text for segment in segments if (text := lines(segment.field(3)).strip())) or None
+
+
+CONVERTERS = (
+    Converter("NTE-Annotation", "Annotation", plain(nte_annotation), sources=0, fields=(3,)),
+    Converter("NTE-string", "string", plain(nte_string), sources=0, fields=(3,)),
+)
