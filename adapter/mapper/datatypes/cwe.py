@@ -3,11 +3,12 @@
 The targets of the table come first, then the codes as sent; what is in no table is kept and doubted, never guessed.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.codes import CodeSystem, CodeTable, Coding
-from adapter.mapper.datatypes.converter import Bound, Converter, part
+from adapter.mapper.datatypes.converter import Bound, Converter, part, plain
 from adapter.mapper.datatypes.cx import field_of
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.sites import Site
@@ -175,7 +176,39 @@ def _bind_interpretation(site: Site, _paths: tuple[str, ...]) -> Bound:
     return TableCodes(site, "0078-interpretation").spoken_concept
 
 
+def _bind_financial_class(site: Site, paths: tuple[str, ...]) -> Bound:
+    """FC: the class is a code in the subcomponents of FC.1."""
+    concept = codes(site, paths[0]).concept
+
+    def fc_concept(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        return concept(tuple((subcomponent,) for subcomponent in repetition[0]))
+
+    return fc_concept
+
+
+def _bind_communication(site: Site, paths: tuple[str, ...]) -> Bound:
+    """A language to Patient.communication or RelatedPerson.communication."""
+    concept = codes(site, paths[0]).concept
+
+    def cwe_communication(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        made = concept(repetition)
+        value = without_doubt(made)
+        if value is None:
+            return made
+        return replace(made, value={"language": value}) if isinstance(made, Doubt) else {"language": value}
+
+    return cwe_communication
+
+
+def cwe_string(repetition: Repetition) -> str | None:
+    """A coded field as text (v2-to-FHIR guide: CWE[string])."""
+    return next((text for number in (9, 2, 5, 1) if (text := part(repetition, number))), None)
+
+
 CONVERTERS = (
+    Converter("FC-CodeableConcept", "CodeableConcept", _bind_financial_class, reads=frozenset({1})),
+    Converter("CWE-Communication", "BackboneElement", _bind_communication, reads=READS),
+    Converter("CWE-string", "string", plain(cwe_string), reads=frozenset({1, 2, 5, 9})),
     Converter("CWE-CodeableConcept", "CodeableConcept", _bind_concept, reads=READS),
     Converter("CWE-Coding", "Coding", _bind_coding, reads=READS),
     Converter("CWE-code", "code", _bind_code, reads=READS),
