@@ -186,7 +186,7 @@ class _Run:
             elif reference.many:
                 found = [made for target in reference.entries if (made := self.references[target])]
                 if found:
-                    out[element] = found
+                    out[element] = out.get(element, []) + found
             elif made := self.references[reference.entries[0]]:
                 out[element] = made
 

@@ -4,13 +4,16 @@ from collections.abc import Mapping
 
 from adapter.mapper.datatypes import (
     appointment,
+    charge,
     cwe,
     cx,
     dg1,
     dtm,
     ed,
+    event_status,
     iam,
     in1,
+    master,
     nk1,
     nm,
     nte,
@@ -20,6 +23,7 @@ from adapter.mapper.datatypes import (
     quantity,
     reference_range,
     references,
+    referral,
     rol,
     st,
     trial,
@@ -58,6 +62,10 @@ FAMILIES = (
     pr1,
     rol,
     appointment,
+    event_status,
+    charge,
+    referral,
+    master,
 )
 
 CONVERTERS: Mapping[str, Converter] = {

@@ -15,6 +15,7 @@ from adapter.mapper.datatypes.converter import Bound, Converter, first
 from adapter.mapper.datatypes.cwe import Concepts, TableCodes, codings_of
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.dtm import IMPOSSIBLE, NO_TIME_OF_DAY
+from adapter.mapper.datatypes.event_status import ended
 from adapter.mapper.datatypes.nm import measured
 from adapter.mapper.sites import Site
 
@@ -46,29 +47,14 @@ class _Duration:
         return seconds if 0 < seconds < _LONGEST else None
 
 
-def _bind_status(site: Site, _paths: tuple[str, ...]) -> Bound:
-    """The event where it ends the appointment (S15, S16, S17, S26), else SCH-25, else that of the first service."""
-    by_code, by_event = TableCodes(site, "0278-appointment-status"), TableCodes(site, "event-appointment-status")
-
-    def appointment_status(sent: Field, of_service: Field, event: Field) -> str | Doubt | None:
-        said = sent or of_service
-        return _ended(by_event, event) or (by_code.code(said[0]) if said else None)
-
-    return appointment_status
-
-
 def _bind_cancelation(site: Site, paths: tuple[str, ...]) -> Bound:
     """SCH-6 tells why the event happened: the reason of a cancelation where the event is one (app-4)."""
     concepts, by_event = Concepts(site, paths[0]), TableCodes(site, "event-appointment-status")
 
     def cancelation_reason(reason: Field, event: Field) -> dict[str, Any] | Doubt | None:
-        return concepts.concept(reason[0]) if reason and _ended(by_event, event) == "cancelled" else None
+        return concepts.concept(reason[0]) if reason and ended(by_event, event) == "cancelled" else None
 
     return cancelation_reason
-
-
-def _ended(by_event: TableCodes, message_type: Field) -> str | None:
-    return without_doubt(by_event.code(((first(message_type, 2),),)))
 
 
 def _bind_start(site: Site, _paths: tuple[str, ...]) -> Bound:
@@ -221,12 +207,11 @@ def _bind_general(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 
 def _bind_place(site: Site, paths: tuple[str, ...]) -> Bound:
-    place = _BY_NAME["PL-EncounterLocation"].bind(site, paths)
+    place = _BY_NAME["PL-Reference"].bind(site, paths)
 
     def actor(segment: Segment) -> dict[str, Any] | None:
         sent: Sequence[Repetition] = segment.field(3)
-        made = place(sent[0]) if sent else None
-        return made["location"] if made else None
+        return place(sent[0]) if sent else None
 
     return _Resources(site, "AIL", (2, 3, 4, 6, 7, 8, 9, 10, 12), actor).participants
 
@@ -257,7 +242,6 @@ def _bind_services(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 _BACKBONE, _TIMED = "BackboneElement", 3
 CONVERTERS = (
-    Converter("CWE-MSG-appointmentStatus", "code", _bind_status, sources=3, reads=frozenset({1, 2})),
     Converter("CWE-MSG-cancelationReason", "CodeableConcept", _bind_cancelation, sources=2),
     Converter("TQ-DTM-appointmentStart", "instant", _bind_start, sources=3, reads=frozenset({1, 4})),
     Converter("TQ-DTM-appointmentEnd", "instant", _bind_end, sources=8, reads=frozenset({1, 2, 4, 5})),
