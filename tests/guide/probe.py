@@ -94,7 +94,7 @@ def _numbers(segment: str, version: str) -> frozenset[int]:
 def _place(event: str, message_map: MessageMap, part: Part, version: str, segment: str) -> Way | None:
     kind, _, trigger = event.partition("^")
     structure = grammar.structure(kind, trigger, version)
-    if structure != message_map.structure:
+    if structure is None or structure != message_map.structure:
         return None
     paths = list(grammar.structure_segments(structure, version))
     anchor_name = maps()[part.map].map.segment
