@@ -5,6 +5,7 @@ Same files, same catalog. A wrong file stops the start with its name and line (e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 from adapter.errors import MappingError
@@ -23,10 +24,11 @@ Unread = Mapping[str, frozenset[int]]
 
 PlanKey = tuple[str, str, tuple[str, ...]]
 MAPPED, KEPT, IGNORED = "mapped", "kept", "ignored"
-PLANS_KEPT = 4_000
-LONGEST_PLAN_KEPT = 300
+SEGMENTS_KEPT = 400_000
+"""So many segments have all remembered plans of a site together: a bound of memory, about 1 kB each."""
+
 WHOLE_SEGMENT = "*"
-LONGEST_SEGMENT = 99
+_EVERY_FIELD: Reads = dict.fromkeys(range(1, 100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +39,35 @@ class SiteMaps:
     compiled: Mapping[str, Compiled]
     ignored: Mapping[str, Reads]
     plans: dict[PlanKey, Plan] = field(default_factory=dict[PlanKey, Plan])
+    _kept: list[int] = field(default_factory=lambda: [0])
+
+    def left_out(self, message_map: MessageMap) -> Mapping[str, Reads]:
+        """By segment name, the fields that are left out on purpose in these messages."""
+        if not message_map.ignored:
+            return self.ignored
+        return {**self.ignored, **{one.segment: _EVERY_FIELD for one in message_map.ignored}}
 
     def plan(self, message_map: MessageMap, version: str, names: tuple[str, ...]) -> Plan:
-        """The plan for this sequence of segment names; remembered while it is short."""
+        """The plan for this sequence of segment names; remembered."""
         key = (message_map.name, version, names)
         plan = self.plans.get(key)
         if plan is None:
             shape = grammar.shape(message_map.structure, version, names)
-            plan = make_plan(message_map, self.compiled, shape, names, ignored=self.ignored)
-            if len(names) <= LONGEST_PLAN_KEPT:
-                if len(self.plans) >= PLANS_KEPT:
-                    self.plans.clear()
-                self.plans[key] = plan
+            plan = make_plan(message_map, self.compiled, shape, names, ignored=self.left_out(message_map))
+            self._keep(key, plan)
         return plan
+
+    def _keep(self, key: PlanKey, plan: Plan) -> None:
+        if self._kept[0] + len(key[2]) > SEGMENTS_KEPT:
+            self.plans.clear()
+            self._kept[0] = 0
+        self.plans[key] = plan
+        self._kept[0] += len(key[2])
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that the core knows about messages and hospitals."""
+    """All that the core knows about messages and hospitals; `version` is a digest of all files it was read from."""
 
     sites: Sites
     standard: Site
@@ -62,6 +75,7 @@ class Catalog:
     kept: frozenset[str]
     ignored: frozenset[str]
     site_maps: Mapping[str, SiteMaps]
+    version: str
 
     def accepts(self, message_type: str, event: str) -> str | None:
         """`mapped`, `kept` (stored, no map yet), `ignored`, or None where the message is to be refused."""
@@ -99,7 +113,16 @@ def load_catalog(mappings: Path) -> Catalog:
     envelope = _envelope(mappings / "envelope.yaml")
     unread = _unread(mappings / "datatypes.yaml")
     site_maps = {site.code: _site_maps(site, common, envelope, unread) for site in (*sites, standard)}
-    return Catalog(sites, standard, messages, kept, ignored, site_maps)
+    return Catalog(sites, standard, messages, kept, ignored, site_maps, version(mappings))
+
+
+def version(mappings: Path) -> str:
+    """A short digest of everything under `mappings` that decides what messages become."""
+    digest = blake2b(digest_size=6)
+    for file in sorted(file for file in mappings.rglob("*") if file.suffix in {".yaml", ".csv"}):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(mappings).as_posix()}\n{len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def _check_part(part: Part, structure: str, common: Mapping[str, SegmentMap]) -> None:
@@ -157,7 +180,7 @@ def _envelope(file: Path) -> Mapping[str, Reads]:
         for number, reason in fields.items():
             place = Place(file, fields.at[number])
             if number == WHOLE_SEGMENT and reason and grammar.has_path(segment):
-                found.setdefault(segment, {}).update(dict.fromkeys(range(1, LONGEST_SEGMENT + 1)))
+                found.setdefault(segment, {}).update(_EVERY_FIELD)
                 continue
             path = Path2(segment, int(number)) if str(number).isdecimal() else None
             if path is None or not grammar.has_path(str(path)) or not reason:

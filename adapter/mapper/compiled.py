@@ -1,22 +1,12 @@
-"""Segment maps compiled to Python: one generated function per map and site, no YAML left at run time.
-
-The generated function reads raw field texts; each rule has a memo from raw text to what it makes, so that a
-code, a unit or a name that was seen before costs one dictionary look-up. What is made is shared: never mutate it.
-"""
+"""A segment map compiled for one site: what it reads, and the functions that follow it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any
 
-from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, NULL, Delimiters, Field, Repetition, Segment, split_field
-from adapter.mapper.datatypes import CONVERTERS, Bound
-from adapter.mapper.datatypes.cwe import BY
-from adapter.mapper.datatypes.doubt import CLEARED, Doubt, without_doubt
+from adapter.mapper.datatypes import CONVERTERS
+from adapter.mapper.makers import Doubts, Maker
 from adapter.mapper.rules import Path2, Rule, SegmentMap
-from adapter.mapper.sites import Site
-
-STANDARD = Delimiters("|", "^", "~", "\\", "&", None)
-MEMO_LIMIT = 20_000
 
 Slot = tuple[str, bool]
 """What a map reads: a segment name, and whether all such segments of the group are meant or the nearest."""
@@ -24,33 +14,10 @@ Slot = tuple[str, bool]
 Reads = Mapping[int, frozenset[int] | None]
 """The fields of a segment that some rule reads: None is the whole field, else these components."""
 
-_NO_COMPONENTS: frozenset[int] = frozenset()
-Made = tuple[Any, Doubt | None]
+_NONE: frozenset[int] = frozenset()
+_FIRST = frozenset({1})
 Slots = list[Any]
-Build = Callable[[Slots, dict[str, Any], list[tuple[int, Doubt]]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A segment map bound to one site.
-
-    `slots` names what `build` expects in its list: slot 0 is the map's own segment; each is the tuple of raw fields
-    of one segment, or, for a bare source such as `NTE`, the tuple of segments. `wanted` says whether there is anything
-    to make (None: always); `details` what a rule with refer: and as: takes from the segments of what it refers to.
-    """
-
-    map: SegmentMap
-    slots: tuple[Slot, ...]
-    build: Build
-    identify: Callable[[Slots], tuple[str, str] | None]
-    event_time: Callable[[Slots], str]
-    defaults: tuple[tuple[tuple[str, ...], Any], ...]
-    required: tuple[tuple[str, ...], ...]
-    names_identifier: bool
-    reads: Mapping[Slot, Reads]
-    repeats: Mapping[tuple[str, ...], bool]
-    wanted: Callable[[Slots], bool] | None = None
-    details: Mapping[tuple[str, ...], "Details"] = field(default_factory=dict[tuple[str, ...], "Details"])
+Build = Callable[[Slots, dict[str, Any], Doubts], str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +25,54 @@ class Details:
     """What stands beside a reference: from these fields of the segment of the resource that is referred to."""
 
     rule: Rule
-    number: int
-    maker: "Maker"
+    maker: Maker
     reads: Reads
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
-    """What a rule makes of its source; `memo` holds what it made before, and the generated code looks there first."""
+class Compiled:
+    """A segment map bound to one site.
 
-    make: Callable[[Any], Made]
-    memo: dict[Any, Made] | None = None
+    `slots` names what `build` expects in its list: each is the tuple of raw fields of one segment, or, for a bare
+    source such as `NTE`, the tuple of segments. The first `own` slots, of which 0 is the map's own segment, are those
+    of one resource; the others it shares with its neighbours, and `shared` makes what they alone give. `told` has for
+    each rule what an issue names: the slot of its source, the rest of the path, file and line. `wanted` says whether
+    there is anything to make (None: always); `details`, by the number of the rule, what a rule with refer: and as:
+    takes from the segments of what it refers to.
+    """
+
+    map: SegmentMap
+    slots: tuple[Slot, ...]
+    own: int
+    shared: Build
+    build: Build
+    identify: Callable[[Slots], tuple[str, str] | None]
+    event_time: Callable[[Slots], str]
+    shares_event_time: bool
+    names_identifier: bool
+    told: tuple[tuple[int, str, str], ...]
+    reads: Mapping[Slot, Reads]
+    repeats: Mapping[tuple[str, ...], bool]
+    wanted: Callable[[Slots], bool] | None = None
+    details: Mapping[int, Details] = field(default_factory=dict[int, Details])
 
 
 def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
-    """The segments that a map reads, its own first; the flag says all of the group instead of the nearest."""
+    """The segments that a map reads: its own, then those of which all in the group are meant, then the nearest ones."""
     slots: dict[Slot, None] = {(segment_map.segment, False): None}
     paths = [*_rule_paths(segment_map), *segment_map.order, *segment_map.when, *_identity_paths(segment_map)]
     for path in [*paths, *segment_map.ignored, Path2("MSH", 7)]:
         slots.setdefault((path.segment, not path.field), None)
-    return tuple(slots)
+    own, *others = slots
+    return own, *sorted(others, key=lambda slot: not slot[1])
+
+
+def told(rule: Rule, slots: Sequence[Slot]) -> tuple[int, str, str]:
+    """What an issue of this rule names: the slot, `-5.1`, `OBX-Observation.yaml:20`."""
+    if not rule.sources or rule.refer:
+        return 0, "", str(rule.place)
+    source = rule.sources[0]
+    return slots.index((source.segment, not source.field)), str(source)[3:], str(rule.place)
 
 
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:
@@ -99,7 +94,7 @@ def reads(segment_map: SegmentMap, unread: Mapping[str, frozenset[int]]) -> Mapp
     found: dict[Slot, dict[int, frozenset[int] | None]] = {}
     for rule in segment_map.rules:
         converter = CONVERTERS.get(rule.converter)
-        components = _components(rule, unread)
+        components = components_read(rule, unread)
         for path in rule.sources if not rule.refer else ():
             if path.field:
                 _note(found, path, components)
@@ -111,14 +106,14 @@ def reads(segment_map: SegmentMap, unread: Mapping[str, frozenset[int]]) -> Mapp
     return found
 
 
-def _components(rule: Rule, unread: Mapping[str, frozenset[int]]) -> frozenset[int] | None:
+def components_read(rule: Rule, unread: Mapping[str, frozenset[int]]) -> frozenset[int] | None:
     """The components that a rule reads of its sources, with those that its data type leaves out on purpose."""
     converter = CONVERTERS.get(rule.converter)
     if converter is None:
-        return frozenset({1}) if rule.codes else None
+        return _FIRST if rule.codes else None
     if converter.reads is None:
         return None
-    return converter.reads | unread.get(rule.converter.partition("-")[0], _NO_COMPONENTS)
+    return converter.reads | unread.get(rule.converter.partition("-")[0], _NONE)
 
 
 def _note(found: dict[Slot, dict[int, frozenset[int] | None]], path: Path2, components: frozenset[int] | None) -> None:
@@ -126,216 +121,3 @@ def _note(found: dict[Slot, dict[int, frozenset[int] | None]], path: Path2, comp
     wanted = frozenset({path.component}) if path.component else components
     known = fields.get(path.field, frozenset[int]())
     fields[path.field] = None if wanted is None or known is None else wanted | known
-
-
-def single(convert: Callable[[Repetition], Any], component: int, *, many: bool) -> Maker:
-    """A memoised converter of one raw field: every repetition when the target repeats, else the first."""
-    memo: dict[str, Made] = {}
-
-    def make(raw: str) -> Made:
-        made = CLEARED_MADE if raw == NULL else _convert_field(split_field(raw, STANDARD), convert, component, many)
-        if len(memo) >= MEMO_LIMIT:
-            memo.clear()
-        if len(raw) <= LONGEST_SPLIT_KEPT:
-            memo[raw] = made
-        return made
-
-    return Maker(make, memo)
-
-
-CLEARED_MADE: Made = (None, CLEARED)
-
-
-def _convert_field(field: Field, convert: Callable[[Repetition], Any], component: int, many: bool) -> Made:  # noqa: FBT001
-    doubt: Doubt | None = None
-    values: list[Any] = []
-    for repetition in field if many else field[:1]:
-        part = repetition if not component else repetition[component - 1 : component]
-        if not any(any(component) for component in part):
-            continue
-        value, doubted = _parted(convert(part))
-        doubt = doubted or doubt
-        if value is not None:
-            values += cast("list[Any]", value) if isinstance(value, list) and many else [value]
-    if not many and len(field) > 1 and doubt is None:
-        doubt = Doubt(None, "102", "only the first repetition fits the FHIR element", "repetition-left-out")
-    return (values or None, doubt) if many else (values[0] if values else None, doubt)
-
-
-def several(convert: Callable[..., Any], *, many: bool) -> Maker:
-    """A memoised converter of several raw fields at once."""
-    memo: dict[tuple[str, ...], Made] = {}
-
-    def make(raws: tuple[str, ...]) -> Made:
-        value, doubt = _parted(convert(*[split_field(raw, STANDARD) if raw and raw != NULL else () for raw in raws]))
-        if len(memo) >= MEMO_LIMIT:
-            memo.clear()
-        made = (_listed(value) if many else value, doubt)
-        if len(raws[0]) <= LONGEST_SPLIT_KEPT:
-            memo[raws] = made
-        return made
-
-    return Maker(make, memo)
-
-
-def group(convert: Callable[[tuple[Segment, ...]], Any], *, many: bool) -> Maker:
-    """A converter of all segments of one name in the group."""
-
-    def make(segments: tuple[Segment, ...]) -> Made:
-        value, doubt = _parted(convert(segments))
-        return _listed(value) if many else value, doubt
-
-    return Maker(make)
-
-
-def details(
-    segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]
-) -> dict[tuple[str, ...], Details]:
-    """What the rules with refer: and as: are bound to, by target."""
-    found: dict[tuple[str, ...], Details] = {}
-    for number, rule in enumerate(segment_map.rules):
-        if rule.refer and rule.converter:
-            bound = CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
-            read = dict.fromkeys((path.field for path in rule.sources), _components(rule, unread))
-            found[rule.target] = Details(rule, number, several(bound, many=False), read)
-    return found
-
-
-def mixed(convert: Callable[..., Any], *, many: bool) -> Maker:
-    """A converter of several sources at once, some of them fields, some all segments of one name."""
-
-    def make(sources: tuple[str | tuple[Segment, ...], ...]) -> Made:
-        given = [
-            one if isinstance(one, tuple) else split_field(one, STANDARD) if one and one != NULL else ()
-            for one in sources
-        ]
-        value, doubt = _parted(convert(*given))
-        return _listed(value) if many else value, doubt
-
-    return Maker(make)
-
-
-def _parted(converted: Any) -> Made:
-    return (converted.value, converted) if isinstance(converted, Doubt) else (converted, None)
-
-
-def _listed(value: Any) -> Any:
-    return value if value is None or isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-
-
-def generate(segment_map: SegmentMap, site: Site, many: Callable[[Rule], bool], coded: Callable[[Rule], Any]) -> Build:
-    """Write and compile the function that builds one resource from its slots.
-
-    Args:
-        segment_map: the rules.
-        site: whose tables the converters are bound to.
-        many: whether the target of a rule repeats.
-        coded: the converter of a `codes:` rule.
-    """
-    slots = {slot: number for number, slot in enumerate(slot_order(segment_map))}
-    lines = ["def build(S, out, doubts):"]
-    lines += [f"    f{n} = S[{n}]; n{n} = len(f{n})" for slot, n in slots.items() if not slot[1]]
-    names: dict[str, Any] = {}
-    for number, rule in enumerate(segment_map.rules):
-        if rule.refer or rule.is_default:
-            continue
-        lines += _Writer(number, rule, slots, names).lines(_convert(rule, site, coded), many=many(rule))
-    lines.append("    return None")
-    exec(compile("\n".join(lines), f"<{segment_map.name}>", "exec"), names)  # noqa: S102  (our own text)
-    return names["build"]
-
-
-def _convert(rule: Rule, site: Site, coded: Callable[[Rule], Any]) -> Any:
-    if not rule.sources:
-        return None
-    if not rule.converter:
-        return coded(rule)
-    suffix = f"{BY}{rule.codes}" if rule.codes else ""
-    bound = CONVERTERS[rule.converter].bind(site, tuple(f"{path}{suffix}" for path in rule.sources))
-    return _in_extension(bound, rule.urls, CONVERTERS[rule.converter].makes) if rule.urls else bound
-
-
-def _in_extension(convert: Bound, urls: Sequence[str], makes: str) -> Bound:
-    """The same converter, what it makes wrapped in an extension; the outermost url first."""
-    name = f"value{makes[0].upper()}{makes[1:]}"
-
-    def extension(*sources: Any) -> Any:
-        made = convert(*sources)
-        value = without_doubt(made)
-        if value is None:
-            return made
-        wrapped: dict[str, Any] = {"url": urls[-1], name: value}
-        for url in reversed(urls[:-1]):
-            wrapped = {"url": url, "extension": [wrapped]}
-        return replace(made, value=wrapped) if isinstance(made, Doubt) else wrapped
-
-    return extension
-
-
-class _Writer:
-    """Writes the lines of one rule."""
-
-    def __init__(self, number: int, rule: Rule, slots: Mapping[Slot, int], names: dict[str, Any]) -> None:
-        self.number, self.rule, self.slots, self.names = number, rule, slots, names
-
-    def lines(self, convert: Any, *, many: bool) -> list[str]:
-        rule, number, pad = self.rule, self.number, "    "
-        lines: list[str] = []
-        if rule.unless:
-            lines.append(f"{pad}if not ({self._raw(rule.unless)}):")
-            pad += "    "
-        if not rule.sources:
-            self.names[f"V{number}"] = [rule.constant] if many else rule.constant
-            return [*lines, *self._store(pad, f"V{number}", many=many)]
-        maker, key = self._maker(convert, many=many)
-        self.names[f"K{number}"], self.names[f"M{number}"] = maker.make, maker.memo
-        lines.append(f"{pad}r = {key}")
-        lines.append(f"{pad}if {self._given()}:")
-        pad += "    "
-        got = f"K{number}(r)" if maker.memo is None else f"M{number}.get(r) or K{number}(r)"
-        lines.append(f"{pad}v, d = {got}")
-        lines.append(f"{pad}if d is not None: doubts.append(({number}, d))")
-        lines.append(f"{pad}if v is not None:")
-        return [*lines, *self._store(pad + "    ", "v", many=many)]
-
-    def _maker(self, convert: Any, *, many: bool) -> tuple[Maker, str]:
-        first = self.rule.sources[0]
-        if self.rule.whole and not all(path.field for path in self.rule.sources):
-            return mixed(convert, many=many), f"({', '.join(map(self._source, self.rule.sources))},)"
-        if not first.field:
-            return group(convert, many=many), f"S[{self.slots[first.segment, True]}]"
-        if self.rule.whole:
-            keys = ", ".join(self._raw(path) for path in self.rule.sources)
-            return several(convert, many=many), f"({keys},)"
-        return single(convert, first.component, many=many), self._raw(first)
-
-    def _given(self) -> str:
-        """The test whether any source is there."""
-        sources = self.rule.sources
-        if len(sources) == 1:
-            return "r"
-        return f"r != {('',) * len(sources)!r}" if all(path.field for path in sources) else "any(r)"
-
-    def _source(self, path: Path2) -> str:
-        return self._raw(path) if path.field else f"S[{self.slots[path.segment, True]}]"
-
-    def _raw(self, path: Path2) -> str:
-        slot = self.slots[path.segment, False]
-        return f"f{slot}[{path.field}] if n{slot} > {path.field} else ''"
-
-    def _store(self, pad: str, value: str, *, many: bool) -> list[str]:
-        *parents, last = self.rule.target
-        lines: list[str] = []
-        holder = "out"
-        for parent in parents:
-            lines.append(f"{pad}p = {holder}.get({parent!r})")
-            lines.append(f"{pad}if p is None: p = {holder}[{parent!r}] = {{}}")
-            holder = "p"
-        if last.endswith("[x]"):
-            return [*lines, f"{pad}{holder}.update({value})"]
-        if many:
-            return [
-                *lines,
-                f"{pad}{holder}[{last!r}] = {holder}[{last!r}] + {value} if {last!r} in {holder} else {value}",
-            ]
-        return [*lines, f"{pad}{holder}[{last!r}] = {value}"]

@@ -6,19 +6,18 @@ map; what a map cannot say is in a named converter, never here.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
 from adapter.mapper.compiled import Compiled, Reads
-from adapter.mapper.datatypes.doubt import CLEARED, Doubt
 from adapter.mapper.ids import resource_id
-from adapter.mapper.ledger import Ledger, Used
+from adapter.mapper.ledger import Ledger
+from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
 from adapter.mapper.plan import Entry, Plan, Reference
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """One resource as one message states it.
 
     `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only
@@ -34,8 +33,7 @@ class Mapped:
     patient_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(NamedTuple):
     """Something that a person should know; `text` never holds a value of the message."""
 
     severity: str
@@ -76,14 +74,14 @@ def map_message(
         NoIdentity: the patient of the message has no identifier.
     """
     run = _Run(segments, plan, maps)
+    built = run.build_all()
     resources: list[Mapped] = []
-    used: list[Used] = []
-    for entry, made in zip(plan.entries, run.build_all(), strict=True):
+    for made in built:
         if made:
             resources.append(made)
-            resources += _linked_patients(made)
-            used.append(Used(entry, maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource))
-    return Outcome(tuple(resources), tuple(run.issues), Ledger(message, segments, plan, tuple(used), ignored))
+            if "link" in made.resource:
+                resources += _linked_patients(made)
+    return Outcome(tuple(resources), tuple(run.issues), Ledger(message, segments, plan, maps, built, ignored))
 
 
 class _Run:
@@ -93,12 +91,10 @@ class _Run:
         self.segments, self.plan, self.maps = segments, plan, maps
         self.issues: list[Issue] = []
         fields = [segment.fields for segment in segments]
+        self.shared: list[list[Any]] = [[() if at is None else fields[at] for at in base.shared] for base in plan.bases]
         self.slots: list[list[Any]] = [
-            [
-                () if at is None else fields[at] if at.__class__ is int else tuple(segments[i] for i in at)  # type: ignore[index, union-attr]
-                for at in entry.slots
-            ]
-            for entry in plan.entries
+            [fields[one.index], *[tuple(map(segments.__getitem__, at)) for at in one.groups], *self.shared[one.base]]
+            for one in plan.entries
         ]
         self.identifiers = self._identifiers()
         self.ids = [
@@ -138,7 +134,8 @@ class _Run:
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
         while True:
-            built = [self.build(number, entry) for number, entry in enumerate(self.plan.entries)]
+            bases = [self._base(number) for number in range(len(self.plan.bases))]
+            built = [self.build(number, entry, bases[entry.base]) for number, entry in enumerate(self.plan.entries)]
             if None not in built:
                 return built
             lost = [number for number, made in enumerate(built) if made is None and self.references[number]]
@@ -148,73 +145,64 @@ class _Run:
                 self.references[number] = None
             self.issues.clear()
 
-    def build(self, number: int, entry: Entry) -> Mapped | None:
+    def _base(self, number: int) -> "_Shared":
+        base, first = self.plan.bases[number], self.plan.firsts[number]
+        compiled = self.maps[base.map]
+        out: dict[str, Any] = {"resourceType": compiled.map.resource, "id": ""}
+        doubts: Doubts = []
+        slots = [*[()] * compiled.own, *self.shared[number]]
+        compiled.shared(slots, out, doubts)
+        for reference in base.references:
+            element = reference.target[0]
+            if len(reference.target) > 1:
+                found = [*self._items(compiled, reference)]
+                found = out.get(element, []) + found
+            else:
+                found = [made for target in reference.entries if (made := self.references[target])]
+            if found:
+                out[element] = found if reference.many else found[0]
+        cleared = self._doubts(first, compiled, doubts)[1] if doubts else ()
+        return _Shared(out, cleared, compiled.event_time(slots) if compiled.shares_event_time else "")
+
+    def _items(self, compiled: Compiled, reference: Reference) -> Iterator[dict[str, Any]]:
+        """One item for each resource that is referred to, with what its own segment says beside the reference."""
+        details = compiled.details.get(reference.rule)
+        for target, at in zip(reference.entries, reference.segments, strict=True):
+            refers = self.references[target]
+            if refers and details:
+                raws = tuple(self.segments[at].raw(path.field) for path in details.rule.sources)
+                doubts: Doubts = []
+                more = details.maker.make(raws, doubts) or {}
+                path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
+                rule = str(details.rule.place)
+                self.issues += [Issue("warning", one.code, path, one.text, rule, one.kind) for _, one in doubts]
+                yield {reference.target[1]: refers, **more}
+            elif refers:
+                yield {reference.target[1]: refers}
+
+    def build(self, number: int, entry: Entry, base: "_Shared") -> Mapped | None:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
         compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
         if resource_id_ is None:
             if self._wanted(entry, slots):
                 self._no_identity(entry)
             return None
-        out: dict[str, Any] = {"resourceType": entry.resource, "id": resource_id_}
+        out = base.resource.copy()
+        out["id"] = resource_id_
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
             out["identifier"] = [{"system": system, "value": value}]
-        doubts: list[tuple[int, Doubt]] = []
-        compiled.build(slots, out, doubts)
-        if len(out.get("identifier", ())) > 1:
-            out["identifier"] = _once(out["identifier"])
-        self._refer(entry, out)
-        defaults: tuple[str, ...] = ()
-        for target, value in compiled.defaults:
-            holder = out if len(target) == 1 else out.get(target[0])
-            # `_end` is what stands beside `end`: a default reason for its absence, where nobody stated it
-            if holder is not None and not {target[-1], target[-1].removeprefix("_")} & holder.keys():
-                holder[target[-1]] = value
-                defaults += target if len(target) == 1 else ()
-        cleared = (*self._doubts(entry, compiled, doubts), *entry.clear) if doubts else entry.clear
-        if not self._complete(entry, compiled, out):
+        doubts: Doubts = []
+        missing = compiled.build(slots, out, doubts)
+        defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), ())
+        cleared = (*cleared, *base.cleared, *entry.clear) if cleared or base.cleared else entry.clear
+        if missing:
+            text = f"{entry.resource} not made: FHIR requires {missing}"
+            self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
             return None
         patient = self.ids[entry.patient] if entry.patient is not None else None
-        return Mapped(out, compiled.event_time(slots), entry.fill, defaults, cleared, entry.map, patient)
-
-    def _refer(self, entry: Entry, out: dict[str, Any]) -> None:
-        for reference in entry.references:
-            element = reference.target[0]
-            if len(reference.target) > 1:
-                if items := [*self._items(reference)]:
-                    out[element] = out.get(element, []) + items
-            elif reference.many:
-                found = [made for target in reference.entries if (made := self.references[target])]
-                if found:
-                    out[element] = out.get(element, []) + found
-            elif made := self.references[reference.entries[0]]:
-                out[element] = made
-
-    def _items(self, reference: Reference) -> Iterator[dict[str, Any]]:
-        """One item for each resource that is referred to, with what its own segment says beside the reference."""
-        for target, at in zip(reference.entries, reference.segments, strict=True):
-            refers = self.references[target]
-            if refers is None:
-                continue
-            details = reference.details
-            if details is None:
-                yield {reference.target[1]: refers}
-                continue
-            segment = self.segments[at]
-            more, doubt = details.maker.make(tuple(segment.raw(path.field) for path in details.rule.sources))
-            if doubt is not None:
-                path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
-                rule = str(details.rule.place)
-                self.issues.append(Issue("warning", doubt.code, path, doubt.text, rule, doubt.kind))
-            yield {reference.target[1]: refers, **(more or {})}
-
-    def _complete(self, entry: Entry, compiled: Compiled, out: Mapping[str, Any]) -> bool:
-        for names in compiled.required:
-            if names[0] not in out and not any(name in out for name in names):
-                text = f"{entry.resource} not made: FHIR requires {names[0]}"
-                self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
-                return False
-        return True
+        order = base.order or compiled.event_time(slots)
+        return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient)
 
     def _no_identity(self, entry: Entry) -> None:
         if entry.resource == "Patient":
@@ -223,37 +211,36 @@ class _Run:
             Issue("information", "101", self._at(entry, 0), f"{entry.resource} has no number", entry.map, "no-number")
         )
 
-    def _doubts(self, entry: Entry, compiled: Compiled, doubts: Sequence[tuple[int, Doubt]]) -> tuple[str, ...]:
+    def _doubts(self, entry: Entry, compiled: Compiled, doubts: Doubts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Tell what is doubtful; return the elements that were set by default, and those that were cleared."""
+        defaults: list[str] = []
         cleared: list[str] = []
         for number, doubt in doubts:
-            rule = compiled.map.rules[number]
-            if doubt is CLEARED:
-                cleared.append(".".join(rule.target))
+            if doubt is CLEARED or doubt is DEFAULTED:
+                target = ".".join(compiled.map.rules[number].target)
+                (cleared if doubt is CLEARED else defaults).append(target)
                 continue
-            source = rule.sources[0]
-            slot = compiled.slots.index((source.segment, not source.field))
-            path = f"{self._at(entry, slot)}{str(source)[3:]}"
-            self.issues.append(Issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind))
-        return tuple(cleared)
+            slot, suffix, place = compiled.told[number]
+            path = (self._at(entry, slot) if slot else self.plan.labels[entry.index]) + suffix
+            self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
+        return tuple(defaults), tuple(cleared)
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""
-        at = entry.slots[slot]
-        index = at[0] if isinstance(at, tuple) else at
-        if index is None:
-            return self.maps[entry.map].slots[slot][0]
-        return self.plan.labels[index]
+        filled = self.plan.filled(entry, slot)
+        return self.plan.labels[filled[0]] if filled else self.maps[entry.map].slots[slot][0]
 
 
-def _once(identifiers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each number once, where a hospital sends it in two fields."""
-    return list({(one.get("system"), one["value"]): one for one in reversed(identifiers)}.values())[::-1]
+class _Shared(NamedTuple):
+    """What the resources of one `Base` have in common: elements, those that were cleared, and the event's time."""
+
+    resource: dict[str, Any]
+    cleared: tuple[str, ...]
+    order: str
 
 
 def _linked_patients(mapped: Mapped) -> list[Mapped]:
     """A Patient that is named only by a link exists too, with the identifier that names it."""
-    if mapped.resource["resourceType"] != "Patient":
-        return []
     return [
         Mapped(
             {

@@ -3,18 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
-from adapter.mapper.compiled import STANDARD, Compiled, Reads
+from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.datatypes import CONVERTERS
+from adapter.mapper.makers import STANDARD
 from adapter.mapper.plan import Entry, Plan, Read, fields_read
 from adapter.mapper.rules import Path2, Place, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """A populated field, or component, that no rule read."""
 
     segment: str
@@ -50,42 +50,60 @@ class Used:
     resource: Mapping[str, Any]
 
 
+class Made(Protocol):
+    """What the engine makes for an entry of the plan."""
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """The resource."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The account of one conversion. `segments` are those that were mapped, after the site's fixes."""
+    """The account of one conversion.
+
+    `segments` are those that were mapped, after the site's fixes; `made` is what each entry of the plan became.
+    """
 
     message: Message
     segments: Sequence[Segment]
     plan: Plan
-    used: tuple[Used, ...]
+    maps: Mapping[str, Compiled]
+    made: Sequence[Made | None]
     ignored: Mapping[str, Reads]
+
+    def used(self) -> list[Used]:
+        """The resources that were made."""
+        return [
+            Used(entry, self.maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource)
+            for entry, made in zip(self.plan.entries, self.made, strict=True)
+            if made
+        ]
 
     def unmapped(self) -> tuple[Unread, ...]:
         """Every populated field that no rule read and no map names as ignored, in message order."""
         reads = self.plan.reads
-        if len(self.used) < len(self.plan.entries):
-            reads = self._reads_of_made()
+        if None in self.made:
+            reads = self.plan.reads_of([number for number, made in enumerate(self.made) if made], self._read_by)
         left: list[Unread] = []
-        for segment, (whole, parts) in zip(self.segments, reads, strict=True):
-            for number, raw in enumerate(segment.fields):
-                if raw and number not in whole:
-                    left += _left(segment, number, raw, parts.get(number))
+        for segment, read in zip(self.segments, reads, strict=True):
+            fields = segment.fields
+            check = read.check(len(fields))
+            if any(check.get(fields)):
+                left += [Unread(segment.name, segment.position, number) for number in check.unread if fields[number]]
+            for number, components in check.parts:
+                if (raw := fields[number]) and (unread := _left(raw, components)):
+                    left += [Unread(segment.name, segment.position, number, component) for component in unread]
         return tuple(left)
 
-    def _reads_of_made(self) -> tuple[Read, ...]:
-        """What the entries read that became resources; remembered with the plan, for the next message of its kind."""
-        used = {id(one.entry) for one in self.used}
-        made = tuple(number for number, entry in enumerate(self.plan.entries) if id(entry) in used)
-        if made not in self.plan.reads_of:
-            names = [segment.name for segment in self.segments]
-            self.plan.reads_of[made] = fields_read(
-                [(one.entry, one.compiled) for one in self.used], names, self.ignored
-            )
-        return self.plan.reads_of[made]
+    def _read_by(self, entries: Sequence[Entry]) -> Sequence[Read]:
+        names = [segment.name for segment in self.segments]
+        return fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
 
     def lineage(self) -> Iterator[Lineage]:
         """For every element that was made, the paths, rule and bytes it came from."""
-        for used in self.used:
+        for used in self.used():
             for rule in used.compiled.map.rules:
                 yield from self._of_rule(used, rule)
             if used.compiled.names_identifier:
@@ -118,11 +136,8 @@ class Ledger:
 
     def _filled(self, used: Used, path: Path2) -> list[int]:
         slot = used.compiled.slots.index((path.segment, not path.field))
-        index = used.entry.slots[slot]
-        if index is None:
-            return []
-        indices = index if isinstance(index, tuple) else (index,)
-        return [one for one in indices if not path.field or self.segments[one].raw(path.field)]
+        filled = self.plan.filled(used.entry, slot)
+        return [one for one in filled if not path.field or self.segments[one].raw(path.field)]
 
 
 def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
@@ -134,19 +149,11 @@ def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
     return any(name.startswith(last[:-3]) for name in holder) if last.endswith("[x]") else last in holder
 
 
-def _left(segment: Segment, number: int, raw: str, components: frozenset[int] | None) -> list[Unread]:
-    if components is None:
-        return [Unread(segment.name, segment.position, number)]
-    if raw == NULL or ("^" not in raw and 1 in components):
-        return []
-    return [
-        Unread(segment.name, segment.position, number, component)
-        for component in _valued(raw)
-        if component not in components
-    ]
-
-
 @lru_cache(maxsize=20_000)
-def _valued(raw: str) -> tuple[int, ...]:
+def _left(raw: str, components: frozenset[int]) -> tuple[int, ...]:
+    """The valued components of a field that are none of these."""
+    if raw == NULL:
+        return ()
     field = split_field(raw, STANDARD)
-    return tuple(sorted({n for repetition in field for n, component in enumerate(repetition, 1) if any(component)}))
+    valued = {n for repetition in field for n, component in enumerate(repetition, 1) if any(component)}
+    return tuple(sorted(valued - components))

@@ -5,16 +5,18 @@ from its Patient), so that one order never borrows from the next.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 from adapter.hl7v2.grammar import Shape
-from adapter.mapper.compiled import Compiled, Details, Reads, Slot
+from adapter.mapper.compiled import Compiled, Reads
 from adapter.mapper.nearest import NOWHERE, Places, Spot, by_name, spots
 from adapter.mapper.rules import MessageMap, Part
 
 _NONE: frozenset[int] = frozenset()
+_SOME_KEPT = 16
 
 _DETAIL_OF: Mapping[str, str] = {"PD1": "PID", "PV1": "PID", "PV2": "PV1", "IN2": "IN1", "IN3": "IN1"}
 """Segments that say more of the one that they follow: of two patients (ADT_A17) each has its own."""
@@ -25,37 +27,78 @@ _OWNER = "what roles belong to"
 """A role belongs to the segment that it follows (HL7 v2.5.1 §3.3.1): after PID the person's, after PV1 the visit's."""
 
 
-class Read(NamedTuple):
-    """`Reads` in the form that is quick to ask: fields read whole (and 0, the name), and those read in part."""
+class Read:
+    """`Reads` of one segment in the form that is quick to ask.
 
-    whole: frozenset[int]
-    parts: Mapping[int, frozenset[int]]
+    `whole` are the fields that are read whole (and 0, the name), `parts` those of which some components are read.
+    """
+
+    __slots__ = ("_checks", "parts", "whole")
+
+    def __init__(self, whole: frozenset[int], parts: Mapping[int, frozenset[int]]) -> None:
+        """Keep what is read."""
+        self.whole, self.parts = whole, parts
+        self._checks: dict[int, Check] = {}
+
+    def check(self, length: int) -> "Check":
+        """What to look at in a segment of so many fields."""
+        check = self._checks.get(length)
+        if check is None:
+            unread = [number for number in range(length) if number not in self.whole and number not in self.parts]
+            parts = tuple((number, self.parts[number]) for number in sorted(self.parts) if number < length)
+            # itemgetter gives a tuple only for two or more.
+            get = itemgetter(*unread, unread[0]) if unread else _nothing
+            check = self._checks[length] = Check(tuple(unread), get, parts)
+        return check
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Check(NamedTuple):
+    """The fields of a segment that no rule reads, how to get them all at once, and the fields that are read in part."""
+
+    unread: tuple[int, ...]
+    get: Callable[[tuple[str, ...]], tuple[str, ...]]
+    parts: tuple[tuple[int, frozenset[int]], ...]
+
+
+def _nothing(_fields: tuple[str, ...]) -> tuple[str, ...]:
+    return ()
+
+
+class Reference(NamedTuple):
     """An element that refers to other resources of the message, by their number in the plan.
 
-    `segments` are those that the resources come from, in the same order; `details` what stands beside the reference.
+    `segments` are those that the resources come from, in the same order; `rule` is the number of the rule.
     """
 
     target: tuple[str, ...]
     many: bool
     entries: tuple[int, ...]
     segments: tuple[int, ...]
-    details: Details | None
+    rule: int
+
+
+class Base(NamedTuple):
+    """What resources of one map have in common: the segments beside their own, and what they refer to."""
+
+    map: str
+    shared: tuple[int | None, ...]
+    references: tuple[Reference, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource to make: its map, which segments fill the map's slots, what it refers to, what its event clears."""
+    """One resource to make: its map, its own segment, the groups of segments that it reads, its `Base`.
+
+    `clear` are the elements that the event takes away.
+    """
 
     map: str
     resource: str
     fill: bool
     clear: tuple[str, ...]
-    slots: tuple[int | tuple[int, ...] | None, ...]
-    references: tuple[Reference, ...]
+    index: int
+    groups: tuple[tuple[int, ...], ...]
+    base: int
     owner: int | None
     patient: int | None
 
@@ -65,28 +108,38 @@ class Plan:
     """All resources of one message shape.
 
     `reads` says per segment what the rules read, worked out when the plan is made, for the usual case that every
-    entry becomes a resource; `reads_of` remembers the same for fewer entries. `labels` names each segment with its
-    occurrence: `OBX`, `OBX[2]`.
+    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`. `firsts` has for each
+    base its first entry.
     """
 
     entries: tuple[Entry, ...]
-    reads: tuple[Read, ...] = ()
-    labels: tuple[str, ...] = ()
-    reads_of: dict[tuple[int, ...], tuple[Read, ...]] = field(
-        default_factory=dict[tuple[int, ...], tuple[Read, ...]], compare=False
-    )
+    bases: tuple[Base, ...]
+    reads: tuple[Read, ...]
+    labels: tuple[str, ...]
+    firsts: tuple[Entry, ...]
+    _some: dict[tuple[int, ...], Sequence[Read]] = field(default_factory=dict[tuple[int, ...], Sequence[Read]])
+
+    def reads_of(self, made: Sequence[int], read_by: Callable[[Sequence[Entry]], Sequence[Read]]) -> Sequence[Read]:
+        """`reads` where only these entries were made; the same ones are missing in most messages of a sender."""
+        key = tuple(made)
+        if key not in self._some:
+            if len(self._some) >= _SOME_KEPT:
+                self._some.clear()
+            self._some[key] = read_by([self.entries[number] for number in made])
+        return self._some[key]
+
+    def filled(self, entry: Entry, slot: int) -> tuple[int, ...]:
+        """The segments, by their numbers, that fill a slot of an entry's map."""
+        if not slot:
+            return (entry.index,)
+        if slot <= len(entry.groups):
+            return entry.groups[slot - 1]
+        at = self.bases[entry.base].shared[slot - 1 - len(entry.groups)]
+        return () if at is None else (at,)
 
 
 _Numbered = dict[str, Places]
 """By resource type, map or segment name, where each is."""
-
-
-class _Things(NamedTuple):
-    """What stands in a message: resources to make, segments, and the segment that each resource comes from."""
-
-    made: _Numbered
-    segments: _Numbered
-    stands: Sequence[int]
 
 
 def make_plan(
@@ -123,12 +176,12 @@ def make_plan(
     )
     if not _FOLLOWERS.isdisjoint(names):
         segments |= by_name((_OWNER, spot.index, spot) for spot in every if names[spot.index] in _OWNERS)
-    stands = [spot.index for _, spot in parts]
-    entries = tuple(
-        _entry(part, maps[part.map], (number, spot), _Things(made, segments, stands))
-        for number, (part, spot) in enumerate(parts)
-    )
-    return Plan(entries, fields_read([(entry, maps[entry.map]) for entry in entries], names, ignored), _labels(names))
+    bases: dict[Base, int] = {}
+    around = _Around(made, segments, bases, [spot.index for _, spot in parts])
+    entries = tuple(_entry(part, maps[part.map], (number, spot), around) for number, (part, spot) in enumerate(parts))
+    reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
+    firsts = {entry.base: entry for entry in reversed(entries)}
+    return Plan(entries, tuple(bases), reads, _labels(names), tuple(firsts[number] for number in range(len(bases))))
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:
@@ -140,50 +193,91 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(labels)
 
 
-def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], things: _Things) -> Entry:
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """The resources and segments of the message, and the bases that were found so far, by their numbers.
+
+    `stands` says of each resource which segment it comes from.
+    """
+
+    made: _Numbered
+    segments: _Numbered
+    bases: dict[Base, int]
+    stands: Sequence[int]
+
+
+def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Around) -> Entry:
     number, spot = place
-    made, segments = things.made, things.segments
+    made = around.made
     references = tuple(
-        Reference(
-            rule.target, repeats, found, tuple(things.stands[at] for at in found), compiled.details.get(rule.target)
-        )
-        for rule in compiled.map.rules
+        Reference(rule.target, repeats, found, tuple(around.stands[at] for at in found), at_rule)
+        for at_rule, rule in enumerate(compiled.map.rules)
         if rule.refer
         for repeats in (compiled.repeats[rule.target],)
         if (found := _entries(made.get(rule.refer, NOWHERE), place, many=repeats))
     )
+    groups = [_group(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[1 : compiled.own]]
+    shared = [_nearest(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[compiled.own :]]
     return Entry(
         map=part.map,
         resource=compiled.map.resource,
         fill=part.fill,
         clear=part.clear,
-        slots=tuple(_slot(slot, compiled.map.segment, spot, segments) for slot in compiled.slots),
-        references=references,
+        index=spot.index,
+        groups=tuple(groups),
+        base=around.bases.setdefault(Base(part.map, tuple(shared), references), len(around.bases)),
         owner=made.get(compiled.map.identity.owner, NOWHERE).one(spot, number),
         patient=made.get("Patient", NOWHERE).one(spot, number),
     )
 
 
 def fields_read(
-    made: Sequence[tuple[Entry, Compiled]], names: Sequence[str], ignored: Mapping[str, Reads]
+    entries: Sequence[Entry],
+    bases: Sequence[Base],
+    names: Sequence[str],
+    maps: Mapping[str, Compiled],
+    *,
+    ignored: Mapping[str, Reads],
 ) -> tuple[Read, ...]:
     """Per segment, what the maps of these entries read, with what is ignored on purpose."""
-    read: list[dict[int, frozenset[int] | None]] = [{0: None, **ignored.get(name, {})} for name in names]
-    for entry, compiled in made:
-        for slot, index in zip(compiled.slots, entry.slots, strict=True):
-            fields = compiled.reads.get(slot)
-            if fields and index is not None:
-                for one in index if isinstance(index, tuple) else (index,):
-                    _add(read[one], fields)
-        for reference in entry.references:
-            for one in reference.segments if reference.details else ():
-                _add(read[one], reference.details.reads)
+    readers: list[set[tuple[str, int]]] = [set() for _ in names]
+    for number in {entry.base for entry in entries}:
+        for at, reader in _readers_of(bases[number], maps[bases[number].map]):
+            readers[at].add(reader)
+    for entry in entries:
+        readers[entry.index].add((entry.map, 0))
+        for slot, group in enumerate(entry.groups, start=1):
+            for at in group:
+                readers[at].add((entry.map, slot))
+    # Thousands of segments have the same readers, and share what is worked out for one.
+    known: dict[tuple[str, frozenset[tuple[str, int]]], Read] = {}
     return tuple(
-        Read(
-            frozenset(number for number, components in fields.items() if components is None),
-            {number: components for number, components in fields.items() if components is not None},
-        )
-        for fields in read
+        known.get(key) or known.setdefault(key, _read(*key, maps, ignored))
+        for key in zip(names, map(frozenset, readers), strict=True)
+    )
+
+
+def _readers_of(base: Base, compiled: Compiled) -> Iterator[tuple[int, tuple[str, int]]]:
+    """The segments that a base reads, each with the slot; below 0: what a rule reads of what it refers to."""
+    for slot, at in enumerate(base.shared, start=compiled.own):
+        if at is not None:
+            yield at, (base.map, slot)
+    for reference in base.references:
+        for at in reference.segments if reference.rule in compiled.details else ():
+            yield at, (base.map, -1 - reference.rule)
+
+
+def _read(
+    name: str, readers: frozenset[tuple[str, int]], maps: Mapping[str, Compiled], ignored: Mapping[str, Reads]
+) -> Read:
+    fields: dict[int, frozenset[int] | None] = {0: None, **ignored.get(name, {})}
+    for one, slot in readers:
+        compiled = maps[one]
+        read = compiled.reads.get(compiled.slots[slot], {}) if slot >= 0 else compiled.details[-1 - slot].reads
+        _add(fields, read)
+    return Read(
+        frozenset(number for number, components in fields.items() if components is None),
+        {number: components for number, components in fields.items() if components is not None},
     )
 
 
@@ -206,16 +300,16 @@ def _beside(names: frozenset[str], spot: Spot, segments: _Numbered) -> bool:
     return any(segments.get(name, NOWHERE).within(spot.groups[-1]) for name in names)
 
 
-def _slot(slot: Slot, own_name: str, spot: Spot, segments: _Numbered) -> int | tuple[int, ...] | None:
-    name, whole_group = slot
-    if name == own_name and not whole_group:
-        return spot.index
+def _nearest(name: str, own_name: str, spot: Spot, segments: _Numbered) -> int | None:
     places = segments.get(name, NOWHERE)
-    if not whole_group:
-        if _DETAIL_OF.get(name) == own_name:
-            own = places.after(spot, spot.index, until=segments[own_name])
-            return own[0] if own else None
-        return places.one(spot, spot.index)
+    if _DETAIL_OF.get(name) == own_name:
+        own = places.after(spot, spot.index, until=segments[own_name])
+        return own[0] if own else None
+    return places.one(spot, spot.index)
+
+
+def _group(name: str, own_name: str, spot: Spot, segments: _Numbered) -> tuple[int, ...]:
+    places = segments.get(name, NOWHERE)
     if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
         return places.after(spot, spot.index, until=segments[own_name])
     if name in _FOLLOWERS:

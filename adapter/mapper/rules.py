@@ -13,7 +13,8 @@ from adapter.yaml_lines import Lines, load
 
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "default", "refer"})
 MAP_KEYS = frozenset({"segment", "resource", "identity", "when", "order", "fields", "ignored", "replaces", "numbered"})
-MESSAGE_KEYS = frozenset({"structure", "events", "resources"})
+MESSAGE_KEYS = frozenset({"structure", "events", "resources", "ignored"})
+LEFT_OUT_KEYS = frozenset({"segment", "on", "reason"})
 PART_KEYS = frozenset({"map", "in", "without", "update", "on", "clear"})
 
 
@@ -111,6 +112,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A segment of which nothing is made, with its reason; `events` as in a `Part`."""
+
+    segment: str
+    reason: str
+    events: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class MessageMap:
     """One file `mappings/messages/<STRUCTURE>.yaml`; `name` tells apart what different events make of it."""
 
@@ -118,15 +128,18 @@ class MessageMap:
     structure: str
     events: tuple[str, ...]
     parts: tuple[Part, ...]
+    ignored: tuple[LeftOut, ...]
     name: str
 
     def by_event(self) -> Mapping[str, "MessageMap"]:
         """For each event the map with its parts only; events with the same parts share one."""
-        made: dict[tuple[Part, ...], MessageMap] = {}
+        made: dict[tuple[tuple[Part, ...], tuple[LeftOut, ...]], MessageMap] = {}
         found: dict[str, MessageMap] = {}
         for event in self.events:
             parts = tuple(part for part in self.parts if not part.events or event in part.events)
-            found[event] = made.setdefault(parts, replace(self, parts=parts, name=f"{self.structure}/{event}"))
+            ignored = tuple(one for one in self.ignored if not one.events or event in one.events)
+            own = replace(self, parts=parts, ignored=ignored, name=f"{self.structure}/{event}")
+            found[event] = made.setdefault((parts, ignored), own)
         return found
 
 
@@ -188,7 +201,8 @@ def read_message_map(file: Path) -> MessageMap:
     parts = tuple(_part(row, events, file) for row in _rows(content, "resources", file))
     if not events or not parts:
         raise Place(file, 1).error("events: and resources: must not be empty")
-    return MessageMap(Place(file, 1), structure, events, parts, structure)
+    ignored = tuple(_left_out(row, events, file) for row in _rows(content, "ignored", file))
+    return MessageMap(Place(file, 1), structure, events, parts, ignored, structure)
 
 
 def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
@@ -196,18 +210,29 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
     update = row.get("update", "replace")
     if update not in {"replace", "fill"}:
         raise Place(file, row.at["update"]).error("update: must be replace or fill")
-    on = {event: name for name in events for event in (name, name.partition("^")[2])}
-    if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
-        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:")
     return Part(
         Place(file, row.line),
         str(row["map"]),
         frozenset(row.get("in", ())),
         frozenset(row.get("without", ())),
         update == "fill",
-        frozenset(on[str(event)] for event in row.get("on", ())),
+        _on(row, events, file),
         tuple(str(element) for element in row.get("clear", ())),
     )
+
+
+def _left_out(row: Lines, events: tuple[str, ...], file: Path) -> LeftOut:
+    _only_keys(row, LEFT_OUT_KEYS, file)
+    if not (row.get("segment") and row.get("reason")):
+        raise Place(file, row.line).error("ignored: needs segment: and reason:")
+    return LeftOut(str(row["segment"]), str(row["reason"]), _on(row, events, file))
+
+
+def _on(row: Lines, events: tuple[str, ...], file: Path) -> frozenset[str]:
+    on = {event: name for name in events for event in (name, name.partition("^")[2])}
+    if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
+        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:")
+    return frozenset(on[str(event)] for event in row.get("on", ()))
 
 
 def _paths(content: Lines, key: str, file: Path) -> tuple[Path2, ...]:

@@ -63,7 +63,7 @@ def broken(mappings: Path, name: str, old: str, new: str) -> int:
         ),
         (ORU, "map: SPM-Specimen", "map: SPM-Specimens", "no mappings/segments/SPM-Specimens"),
         (ORU, "structure: ORU_R01", "structure: ORU_R02", "file name must be"),
-        (JINHUA, "replaces: [identifier, link]", "replaces: [identifiers]", "no row of the"),
+        (JINHUA, "replaces: [identifier, link, ", "replaces: [identifiers, ", "no row of the"),
         (ORU, "in: [OBSERVATION]", "in: [OBSERVATIONS]", "no group OBSERVATIONS"),
         ("envelope.yaml", "1: field separator", "1:", "has no reason"),
         ("events.yaml", "ADT^A11:", "ADT^A08:", "has a map already"),

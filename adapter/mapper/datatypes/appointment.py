@@ -10,7 +10,7 @@ from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper import times
-from adapter.mapper.datatypes import pl, xcn
+from adapter.mapper.datatypes import places, xcn
 from adapter.mapper.datatypes.converter import Bound, Converter, first
 from adapter.mapper.datatypes.cwe import Concepts, TableCodes, codings_of
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
@@ -19,7 +19,7 @@ from adapter.mapper.datatypes.event_status import ended
 from adapter.mapper.datatypes.nm import measured
 from adapter.mapper.sites import Site
 
-_BY_NAME = {converter.name: converter for converter in (*xcn.CONVERTERS, *pl.CONVERTERS)}
+_BY_NAME = {converter.name: converter for converter in (*xcn.CONVERTERS, *places.CONVERTERS)}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 _LONGEST = 366 * 86_400
 _REMOVED = "D"

@@ -9,10 +9,12 @@ from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, part
-from adapter.mapper.datatypes.cwe import READS, Concepts
+from adapter.mapper.datatypes.cwe import BY, READS, Concepts
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.nm import nm_integer
 from adapter.mapper.sites import Site
+
+KINDS = "0052-diagnosis-type"
 
 
 def _bind_described(site: Site, paths: tuple[str, ...]) -> Bound:
@@ -60,7 +62,7 @@ def _bind_modified(site: Site, paths: tuple[str, ...]) -> Bound:
 
 def _bind_diagnosis(site: Site, paths: tuple[str, ...], *, element: str) -> Bound:
     """What kind of diagnosis it is for the visit, and its rank."""
-    concept = Concepts(site, paths[0]).concept
+    concept = Concepts(site, f"{paths[0]}{BY}{KINDS}").concept
 
     def diagnosis(kind: Field, priority: Field) -> dict[str, Any] | Doubt | None:
         made = concept(kind[0]) if kind else None

@@ -42,7 +42,9 @@ def _bind_clinical_status(site: Site, paths: tuple[str, ...]) -> Bound:
     """IAM-17, else active; a deleted allergy has none (FHIR ait-2)."""
     concept = Concepts(site, paths[0]).concept
 
-    def clinical_status(status: Field, action: Field, _allergen: Field) -> dict[str, Any] | Doubt | None:
+    def clinical_status(status: Field, action: Field, allergen: Field) -> dict[str, Any] | Doubt | None:
+        if not any(whole_text(one) for field in (status, action, allergen) for one in field):
+            return None
         if first(action) in DELETED:
             return CLEARED
         return (concept(status[0]) if status else None) or ACTIVE

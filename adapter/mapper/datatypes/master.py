@@ -3,7 +3,7 @@
 from typing import Any
 
 from adapter.hl7v2.message import Repetition, Segment
-from adapter.mapper.datatypes import pl
+from adapter.mapper.datatypes import places
 from adapter.mapper.datatypes.converter import Bound, Converter, first, part, plain
 from adapter.mapper.datatypes.cx import field_of, identifier
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
@@ -12,7 +12,7 @@ from adapter.mapper.sites import Site
 
 PARENT = "PAR"
 """HL7 table 0325: the location is a part of the other."""
-_PL = next(converter for converter in pl.CONVERTERS if converter.name == "PL-Reference")
+_PL = next(converter for converter in places.CONVERTERS if converter.name == "PL-Reference")
 
 
 def st_email(repetition: Repetition) -> dict[str, str] | None:

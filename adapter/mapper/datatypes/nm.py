@@ -92,9 +92,18 @@ def nm_days(repetition: Repetition) -> dict[str, Any] | Doubt | None:
     return {"value": value, "unit": "days", "system": UCUM, "code": "d"}
 
 
+def nm_unsigned_int(repetition: Repetition) -> int | Doubt | None:
+    """NM to unsignedInt."""
+    value = nm_integer(repetition)
+    if isinstance(value, int) and value < 0:
+        return Doubt(None, "102", "is less than zero", "not-a-number")
+    return value
+
+
 CONVERTERS = (
     Converter("NM-decimal", "decimal", plain(nm_decimal)),
     Converter("NM-integer", "integer", plain(nm_integer)),
     Converter("NM-Duration", "Duration", plain(nm_days)),
     Converter("NM-positiveInt", "positiveInt", plain(nm_positive_int)),
+    Converter("NM-unsignedInt", "unsignedInt", plain(nm_unsigned_int)),
 )

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
-from adapter.hl7v2.message import Field, Repetition, Segment
-from adapter.mapper.datatypes.converter import Bound, Converter, first, part, plain
+from adapter.hl7v2.message import Field, Segment
+from adapter.mapper.datatypes.converter import Bound, Converter, first, plain
 from adapter.mapper.datatypes.cwe import Concepts
 from adapter.mapper.datatypes.cx import identifier
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
@@ -56,12 +56,6 @@ def text_concept(text: Field) -> list[dict[str, str]] | None:
     return [{"text": said} for one in text if (said := first((one,)))] or None
 
 
-def st_annotation(repetition: Repetition) -> dict[str, str] | None:
-    """ST to Annotation."""
-    text = part(repetition, 1)
-    return {"text": text} if text else None
-
-
 CONVERTERS = (
     Converter(
         "PRD-requester", "Reference", partial(_bind_provider, roles=REFERRING, many=False), sources=0, fields=(1, 2, 7)
@@ -70,6 +64,5 @@ CONVERTERS = (
         "PRD-performer", "Reference", partial(_bind_provider, roles=REFERRED_TO, many=True), sources=0, fields=(1, 2, 7)
     ),
     Converter("CWE-CWE-orderDetail", "CodeableConcept", _bind_detail, sources=2),
-    Converter("ST-Annotation", "Annotation", plain(st_annotation), reads=frozenset({1})),
     Converter("ST-CodeableConcept", "CodeableConcept", plain(text_concept), whole=True, reads=frozenset({1})),
 )

@@ -54,7 +54,7 @@ def _kind(repetition: Repetition) -> dict[str, Any]:
     made: dict[str, Any] = {"extension": found} if (found := _extensions(repetition, kind)) else {}
     if use := USES.get(kind, flagged):
         made["use"] = use
-    elif kind and kind not in {*TYPES, VACATION_HOME}:
+    if kind and kind not in {*USES, *TYPES, VACATION_HOME}:
         coded = {"coding": [{"system": ADDRESS_TYPE, "code": kind}]}
         made["_use"] = {"extension": [{"url": ALTERNATE_CODES, "valueCodeableConcept": coded}]}
     if use := TYPES.get(kind) or USAGES.get(part(repetition, 18)):
