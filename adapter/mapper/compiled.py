@@ -15,7 +15,8 @@ Reads = Mapping[int, frozenset[int] | None]
 """The fields of a segment that some rule reads: None is the whole field, else these components."""
 
 _NONE: frozenset[int] = frozenset()
-_FIRST = frozenset({1})
+_CODE = frozenset({1, 2, 3})
+"""Of a code that a table translates: the code, its text, and the name of its table, which say the same."""
 Slots = list[Any]
 Build = Callable[[Slots, dict[str, Any], Doubts], str | None]
 
@@ -110,7 +111,7 @@ def components_read(rule: Rule, unread: Mapping[str, frozenset[int]]) -> frozens
     """The components that a rule reads of its sources, with those that its data type leaves out on purpose."""
     converter = CONVERTERS.get(rule.converter)
     if converter is None:
-        return _FIRST if rule.codes else None
+        return _CODE if rule.codes else None
     if converter.reads is None:
         return None
     return converter.reads | unread.get(rule.converter.partition("-")[0], _NONE)

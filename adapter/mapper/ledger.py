@@ -125,7 +125,7 @@ class Ledger:
         for alternatives in identity.paths:
             found = ((index, path) for path in alternatives for index in self._filled(used, path))
             for index, path in found:
-                if self.segments[index].text(str(path)):
+                if path.field and self.segments[index].text(str(path)):
                     yield self._line(used, index, path, ("identifier", identity.place))
                     break
 

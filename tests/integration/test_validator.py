@@ -24,7 +24,11 @@ CASES = sorted((Path(__file__).parents[1] / "cases").glob("*/*/message.hl7"))
 PROFILES = data_folder("profiles")
 MINUTES = 60
 
-EXCEPTIONS: dict[str, str] = {}
+_WITH_EXTENSION = "R4 lets a code carry extensions; the validator then takes it for a Coding without a code"
+EXCEPTIONS: dict[str, str] = {
+    "AllergyIntolerance.category[0]: none of '|' is in required": _WITH_EXTENSION,
+    "AllergyIntolerance.criticality: none of '|' is in required": _WITH_EXTENSION,
+}
 """Findings that are wrong, or told on purpose: a text that the finding contains, and why it is let pass."""
 
 

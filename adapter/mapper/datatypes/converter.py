@@ -23,6 +23,7 @@ class Converter:
         whole: with one source, the function takes the whole field (the rule says `from: [OBX-8]`).
         fields: of sources that are segments, the fields that it reads.
         fields_by: the same by the name of the segment, where the converter reads several.
+        clears: with several sources, whether HL7 null in the first alone takes the element away.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Converter:
     whole: bool = False
     fields: tuple[int, ...] = ()
     fields_by: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+    clears: bool = False
 
     def fields_of(self, segment: str) -> tuple[int, ...]:
         """The fields that it reads of a segment that is a source as a whole."""

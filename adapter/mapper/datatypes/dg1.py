@@ -76,8 +76,8 @@ def _bind_diagnosis(site: Site, paths: tuple[str, ...], *, element: str) -> Boun
 
 
 CONVERTERS = (
-    Converter("CWE-ST-CodeableConcept", "CodeableConcept", _bind_described, sources=3, reads=READS),
-    Converter("CWE-ST-CWE-CodeableConcept", "CodeableConcept", _bind_modified, sources=4, reads=READS),
+    Converter("CWE-ST-CodeableConcept", "CodeableConcept", _bind_described, sources=3, reads=READS, clears=True),
+    Converter("CWE-ST-CWE-CodeableConcept", "CodeableConcept", _bind_modified, sources=4, reads=READS, clears=True),
     Converter(
         "DG1-EncounterDiagnosis",
         "BackboneElement",
