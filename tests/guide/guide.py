@@ -47,6 +47,12 @@ class Row:
         plain = plain.removeprefix(f"{self.resource}.")
         return () if plain.startswith("$") else tuple(part for part in plain.split(".") if part)
 
+    @property
+    def inner(self) -> tuple[str, tuple[str, ...]] | None:
+        """Of what the resource refers to, the type and path: `condition(Condition.code)` → Condition, (code,)."""
+        found = re.search(r"\((?:\[\d+\])?([A-Z]\w+)\.([\w.]+)", self.attribute)
+        return (found[1], tuple(found[2].split("."))) if found else None
+
 
 def rows() -> list[Row]:
     """Every row of every segment map that has a field and a target; rows that repeat one another once."""

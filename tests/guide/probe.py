@@ -17,6 +17,8 @@ from tests.guide.guide import Row, code_of
 from tests.guide.samples import Sketch
 
 MAPPED = "mapped"
+FOLLOWERS = frozenset({"NTE", "PRT", "ROL"})
+"""They belong to the segment that they follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,10 @@ def _place(event: str, message_map: MessageMap, part: Part, version: str, segmen
     of_segment = [path for path in paths if path.rpartition(".")[2] == segment]
     if not of_segment:
         return None
+    if segment in FOLLOWERS:
+        of_segment = [path for path in of_segment if path.rpartition(".")[0] == anchor.rpartition(".")[0]]
+        if not of_segment:
+            return None
     path = anchor if segment == anchor_name else max(of_segment, key=lambda one: (_shared(one, anchor), -len(one)))
     return Way(event, message_map.structure, version, anchor, path, part.map)
 
@@ -128,7 +134,10 @@ def _tried(row: Row, way: Way) -> str:
     if unread:
         return "no rule reads the field" if row.field in unread else f"not read: {', '.join(unread)}"
     lines = [line for line in converted.ledger.lineage() if _field(line) == row.field]
-    if any(line.resource.startswith(f"{row.resource}/") and leads(line.element, row.path) for line in lines):
+    wanted = [(row.resource, row.path), *([row.inner] if row.inner else [])]
+    if any(
+        line.resource.startswith(f"{kind}/") and leads(line.element, path) for kind, path in wanted for line in lines
+    ):
         return MAPPED
     elements = sorted({f"{line.resource.partition('/')[0]}.{line.element}" for line in lines})
     return f"elsewhere: {', '.join(elements)}" if elements else "read, but it makes no element of this message"

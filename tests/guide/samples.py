@@ -15,7 +15,7 @@ SAMPLES: Mapping[str, str] = {
     "PT": "P", "RP": "http://example.org/x^^text^plain", "RPT": "BID", "SI": "1", "SN": ">^5", "SPD": "Haematology",
     "SPS": "BLD", "ST": "Test", "TM": "0930", "TQ": "1^^M30^20260310093000+0800^20260310100000+0800^R",
     "TS": "20260310093000+0800", "TX": "Test text", "VID": "2.5.1", "XAD": "Road 1^^Testcity^ZJ^321000^CHN^H",
-    "XCN": "D7^Test^Doc^^^^^^TESTHOSP", "XON": "Test ward^^^^^TESTHOSP^^^^88", "XPN": "测^试一^^^^^L",
+    "XCN": "D7^Test^Doc^^^^^^TESTHOSP", "XON": "Test ward^^^^^TESTHOSP^^^^88", "XPN": "测^试一",
     "XTN": "^PRN^PH^^86^579^5550100",
 }  # fmt: skip
 CODED = frozenset({"CE", "CF", "CNE", "CWE", "IS", "ID"})
@@ -39,6 +39,7 @@ BASE: Mapping[str, Mapping[int, str]] = {
     "MRG": {1: "P1002^^^TESTHOSP^MR"},
     "NK1": {2: "测^试亲"},
     "NPU": {1: "OPD^12^1"},
+    "NTE": {3: "Test text"},
     "OBR": {2: "O-1", 3: "F-1", 4: "58410-2^CBC^LN"},
     "OBX": {2: "NM", 3: "718-7^Hemoglobin^LN", 5: "88", 6: "g/L", 11: "F"},
     "ORC": {1: "NW", 2: "O-1", 3: "F-1"},
@@ -104,7 +105,8 @@ def sketch(event: str, structure: str, version: str, wanted: Iterable[str]) -> S
     for path in wanted:
         *groups, _ = path.split(".")
         inner = {".".join(groups[: depth + 1]) for depth in range(len(groups))}
-        paths |= {path} | {one for one, required in known.items() if required and one.rpartition(".")[0] in inner}
+        needed = (one for one, required in known.items() if required and one.rpartition(".")[0] in inner)
+        paths |= {path, *(one for one in needed if not one.rpartition(".")[0].endswith("CHOICE"))}
     made = Sketch(event, version)
     for path in known:
         name = path.rpartition(".")[2]
