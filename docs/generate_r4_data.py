@@ -35,15 +35,33 @@ Condition-category Condition-clinical-status Condition-encounter Condition-onset
 Condition-recorded-date Condition-subject Condition-verification-status
 DiagnosticReport-category DiagnosticReport-issued DiagnosticReport-result DiagnosticReport-specimen
 DiagnosticReport-status DiagnosticReport-subject
-Encounter-account Encounter-class Encounter-diagnosis Encounter-episode-of-care Encounter-service-provider Encounter-status Encounter-subject
+DiagnosticReport-based-on DiagnosticReport-performer
+DocumentReference-author DocumentReference-contenttype DocumentReference-custodian DocumentReference-date
+DocumentReference-description DocumentReference-related DocumentReference-relatesto DocumentReference-relation
+DocumentReference-security-label DocumentReference-status DocumentReference-subject
+Immunization-location Immunization-lot-number Immunization-manufacturer Immunization-performer
+Immunization-reaction-date Immunization-reason-code Immunization-status Immunization-status-reason
+Immunization-vaccine-code
+Encounter-account Encounter-class Encounter-diagnosis Encounter-episode-of-care
+Encounter-service-provider Encounter-status Encounter-subject
 EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
 Location-identifier Location-name Location-operational-status Location-organization Location-status
 MedicationAdministration-context MedicationAdministration-effective-time
+MedicationAdministration-performer MedicationAdministration-reason-given MedicationAdministration-request
+Medication-expiration-date Medication-form Medication-identifier Medication-ingredient-code Medication-lot-number
+MedicationDispense-context MedicationDispense-performer MedicationDispense-subject MedicationDispense-type
+MedicationDispense-whenhandedover
+MedicationRequest-authoredon MedicationRequest-intent MedicationRequest-priority MedicationRequest-requester
+MedicationRequest-subject medications-date medications-encounter medications-prescription
 MedicationAdministration-reason-not-given MedicationAdministration-subject medications-status
+Observation-based-on Observation-derived-from Observation-device Observation-method Observation-part-of
+Observation-performer
 Observation-category Observation-specimen Observation-status Observation-subject
 Organization-active Organization-identifier Organization-name Organization-type
 Patient-death-date Patient-identifier Patient-link Patient-name Patient-organization
 individual-birthdate individual-family individual-gender individual-given
+Procedure-based-on Procedure-performer Procedure-reason-code
+Provenance-agent Provenance-patient Provenance-recorded Provenance-target Provenance-when
 Procedure-category Procedure-part-of Procedure-status Procedure-subject
 Practitioner-active Practitioner-identifier Practitioner-name
 PractitionerRole-active PractitionerRole-date PractitionerRole-identifier PractitionerRole-location
@@ -53,7 +71,10 @@ ResearchStudy-category ResearchStudy-date ResearchStudy-identifier ResearchStudy
 ResearchStudy-sponsor ResearchStudy-status ResearchStudy-title
 ResearchSubject-date ResearchSubject-identifier ResearchSubject-individual ResearchSubject-patient
 ResearchSubject-status ResearchSubject-study
-Specimen-collected Specimen-identifier Specimen-patient Specimen-status Specimen-subject Specimen-type
+ServiceRequest-authored ServiceRequest-based-on ServiceRequest-category ServiceRequest-intent
+ServiceRequest-occurrence ServiceRequest-order-detail ServiceRequest-priority ServiceRequest-requester
+ServiceRequest-requisition ServiceRequest-specimen ServiceRequest-status ServiceRequest-subject
+Specimen-collected Specimen-identifier Specimen-parent Specimen-patient Specimen-status Specimen-subject Specimen-type
 """.split()
 KEPT = ("resourceType id url version name status date publisher description code base type expression target").split()
 NOT_ENUMERABLE = ("mimetypes", "languages", "currencies", "all-types", "resource-types", "ucum-units")

@@ -172,7 +172,7 @@ class _Run:
             if refers and details:
                 raws = tuple(self.segments[at].raw(path.field) for path in details.rule.sources)
                 doubts: Doubts = []
-                more = details.maker.make(raws, doubts) or {}
+                more: dict[str, Any] = details.maker.make(raws, doubts) or {}
                 path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
                 rule = str(details.rule.place)
                 self.issues += [Issue("warning", one.code, path, one.text, rule, one.kind) for _, one in doubts]
@@ -220,10 +220,19 @@ class _Run:
                 target = ".".join(compiled.map.rules[number].target)
                 (cleared if doubt is CLEARED else defaults).append(target)
                 continue
-            slot, suffix, place = compiled.told[number]
-            path = (self._at(entry, slot) if slot else self.plan.labels[entry.index]) + suffix
+            place, sources = compiled.told[number]
+            path = self._doubted(entry, sources[doubt.source :] or sources)
             self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
         return tuple(defaults), tuple(cleared)
+
+    def _doubted(self, entry: Entry, sources: Sequence[tuple[int, int, str]]) -> str:
+        """The first source that the message has: of several that a rule takes the others may be absent."""
+        slot, _, suffix = next((one for one in sources if self._valued(entry, *one[:2])), sources[0])
+        return self._at(entry, slot) + suffix
+
+    def _valued(self, entry: Entry, slot: int, field: int) -> bool:
+        filled = self.plan.filled(entry, slot)
+        return bool(filled) and (not field or bool(self.segments[filled[0]].raw(field)))
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""

@@ -268,10 +268,10 @@ class _Writer:
     def _store(self, pad: str, value: str, rule: Rule) -> Iterator[str]:
         *parents, last = rule.target
         holder = "out"
-        for parent in parents:
-            yield f"{pad}p = {holder}.get({parent!r})"
-            yield f"{pad}if p is None: p = {holder}[{parent!r}] = {{}}"
-            holder = "p"
+        for depth, parent in enumerate(parents):
+            yield f"{pad}p{depth} = {holder}.get({parent!r})"
+            yield f"{pad}if p{depth} is None: p{depth} = {holder}[{parent!r}] = {{}}"
+            holder = f"p{depth}"
         if last.endswith("[x]"):
             yield f"{pad}{holder}.update({value})"
         elif self._elements[rule.target].many:

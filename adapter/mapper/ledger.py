@@ -155,7 +155,9 @@ def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
     *parents, last = target
     holder: Any = resource
     for parent in parents:
-        holder = holder.get(parent, {}) if isinstance(holder, Mapping) else {}
+        holder = holder.get(parent, {})
+        if isinstance(holder, list):  # items that refer: `diagnosis.condition`
+            return True
     return any(name.startswith(last[:-3]) for name in holder) if last.endswith("[x]") else last in holder
 
 

@@ -308,10 +308,15 @@ def _nearest(name: str, own_name: str, spot: Spot, segments: _Numbered) -> int |
     return places.one(spot, spot.index)
 
 
+def _noted(spot: Spot) -> Spot:
+    """Where the notes of a segment stand: beside it, or, of a detail in a choice (ORM), beside the choice."""
+    return Spot(spot.index, spot.groups[:-1], spot.names[:-1]) if spot.names[-1] == "CHOICE" else spot
+
+
 def _group(name: str, own_name: str, spot: Spot, segments: _Numbered) -> tuple[int, ...]:
     places = segments.get(name, NOWHERE)
     if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
-        return places.after(spot, spot.index, until=segments[own_name])
+        return places.after(_noted(spot), spot.index, until=segments[own_name])
     if name in _FOLLOWERS:
         return places.after(spot, spot.index, until=segments.get(_OWNER, NOWHERE))
     found = places.nearest(spot)

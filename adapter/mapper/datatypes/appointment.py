@@ -12,6 +12,7 @@ from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper import times
 from adapter.mapper.datatypes import places, xcn
 from adapter.mapper.datatypes.converter import Bound, Converter, first
+from adapter.mapper.datatypes.cq import TIME_UNITS
 from adapter.mapper.datatypes.cwe import Concepts, TableCodes, codings_of
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.dtm import IMPOSSIBLE, NO_TIME_OF_DAY
@@ -25,26 +26,20 @@ _LONGEST = 366 * 86_400
 _REMOVED = "D"
 """HL7 table 0206: the resource no longer belongs to the appointment."""
 
-NO_MINUTES = Doubt(None, "103", "duration is in no unit of codes/duration-unit.csv, or no whole minutes", "duration")
+NO_MINUTES = Doubt(None, "103", "duration is in no known unit of time, or no whole minutes", "duration")
 BACKWARDS = Doubt(None, "102", "ends before it starts: end left out", "end-before-start")
 
 Actor = Callable[[Segment], dict[str, Any] | None]
 
 
-class _Duration:
-    """Number and unit of a duration to seconds, by codes/duration-unit.csv (UCUM; spellings of ISO 2955)."""
-
-    def __init__(self, site: Site) -> None:
-        self._units = site.table("duration-unit")
-
-    def seconds(self, number: Field, unit: Field) -> int | None:
-        """None where the number is none or the unit unknown; without a unit these are minutes (SCH-10: default)."""
-        found = measured(first(number))
-        row = self._units.get(first(unit) or "min") or self._units.get(first(unit, 2))
-        if found is None or not row or not row.targets:
-            return None
-        seconds = int(found.value * _SECONDS[row.targets[0]["code"]])
-        return seconds if 0 < seconds < _LONGEST else None
+def _seconds(number: Field, unit: Field) -> int | None:
+    """Number and unit of a duration; None where the number is none or the unit unknown. No unit is minutes (SCH-10)."""
+    found = measured(first(number))
+    code = next((code for at in (1, 2) if (code := TIME_UNITS.get(first(unit, at).lower()))), "" if unit else "min")
+    if found is None or code not in _SECONDS:
+        return None
+    seconds = int(found.value * _SECONDS[code])
+    return seconds if 0 < seconds < _LONGEST else None
 
 
 def _bind_cancelation(site: Site, paths: tuple[str, ...]) -> Bound:
@@ -72,7 +67,7 @@ def _bind_start(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 def _bind_end(site: Site, paths: tuple[str, ...]) -> Bound:
     """SCH-11.5 or TQ1-8, else the start with the duration of SCH-9 or AIS-7."""
-    zone, duration, begin = site.timezone, _Duration(site), _bind_start(site, paths)
+    zone, begin = site.timezone, _bind_start(site, paths)
 
     def appointment_end(*fields: Field) -> str | Doubt | None:
         quantity, timing, until, lasts, lasts_unit, service, takes, takes_unit = fields
@@ -82,19 +77,17 @@ def _bind_end(site: Site, paths: tuple[str, ...]) -> Bound:
             if end and start and datetime.fromisoformat(end) < datetime.fromisoformat(start):
                 return BACKWARDS
             return end or (NO_TIME_OF_DAY if times.fhir_date(text) else IMPOSSIBLE)
-        seconds = duration.seconds(lasts, lasts_unit) or duration.seconds(takes, takes_unit)
+        seconds = _seconds(lasts, lasts_unit) or _seconds(takes, takes_unit)
         return _later(start, seconds) if start and seconds else None
 
     return appointment_end
 
 
-def _bind_minutes(site: Site, _paths: tuple[str, ...]) -> Bound:
-    duration = _Duration(site)
-
+def _bind_minutes(_site: Site, _paths: tuple[str, ...]) -> Bound:
     def minutes(number: Field, unit: Field) -> int | Doubt | None:
         if not first(number):
             return None
-        seconds = duration.seconds(number, unit)
+        seconds = _seconds(number, unit)
         return NO_MINUTES if seconds is None or seconds % 60 else seconds // 60
 
     return minutes
@@ -106,9 +99,9 @@ def _later(instant: str, seconds: int) -> str:
 
 
 def _bind_patient(_site: Site, _paths: tuple[str, ...]) -> Bound:
-    def patient(_identifiers: Field) -> dict[str, Any]:
+    def patient(identifiers: Field) -> dict[str, Any] | None:
         """What stands beside the patient: v2 tells no answer of theirs, the appointment is made for them."""
-        return {"status": "accepted"}
+        return {"status": "accepted"} if first(identifiers) else None
 
     return patient
 
@@ -145,7 +138,7 @@ class _Resources:
     """
 
     def __init__(self, site: Site, name: str, at: Sequence[int], actor: Actor) -> None:
-        self._zone, self._duration, self._actor = site.timezone, _Duration(site), actor
+        self._zone, self._actor = site.timezone, actor
         self._kinds = Concepts(site, f"{name}-{at[2]}")
         self._statuses = TableCodes(site, "0278-participation-status")
         self._begin = _bind_start(site, ())
@@ -181,11 +174,11 @@ class _Resources:
             if began is None:
                 return IMPOSSIBLE
         else:
-            shift = self._duration.seconds(offset, offset_unit)
+            shift = _seconds(offset, offset_unit)
             began = _later(base, shift) if base and shift else None
         if began is None:
             return None
-        seconds = self._duration.seconds(lasts, lasts_unit)
+        seconds = _seconds(lasts, lasts_unit)
         return {"start": began, "end": _later(began, seconds)} if seconds and "T" in began else {"start": began}
 
 

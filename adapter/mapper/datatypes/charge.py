@@ -28,9 +28,9 @@ def _bind_status(site: Site, _paths: tuple[str, ...]) -> Bound:
     """FT1-6. What is no charge has no status, so that no ChargeItem is made of it; a code of no table is unknown."""
     table = TableCodes(site, "0017-charge-status")
 
-    def charge_status(kind: Field, _code: Field) -> str | Doubt | None:
-        if not kind or not first(kind):
-            return "unknown"
+    def charge_status(kind: Field, code: Field) -> str | Doubt | None:
+        if not first(kind):
+            return "unknown" if first(code) or first(code, 2) else None
         made = table.code(kind[0])
         return (
             NO_CHARGE

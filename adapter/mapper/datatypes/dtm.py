@@ -69,12 +69,10 @@ def period(start: str, end: str, zone: tzinfo) -> dict[str, str] | Doubt | None:
 
 def _comparable(found: dict[str, str]) -> dict[str, str] | Doubt:
     """FHIR per-1 asks whether the start is before the end: nobody can say it of 2024-03 and 2024."""
-    if len(found) == 2:
-        start, end = found["start"], found["end"]
-        length = min(len(start), len(end))
-        if length < FULL and len(start) != len(end) and start[:length] == end[:length]:
-            same = dict.fromkeys(found, start[:length])
-            return Doubt(same, "102", "start and end differ in precision alone: the lesser is kept", "precision-lost")
+    start, end = found.get("start", ""), found.get("end", "")
+    if end and len(end) < min(len(start), FULL) and start.startswith(end):
+        text = "start is more precise than end, which FHIR cannot compare: its precision is cut"
+        return Doubt({"start": end, "end": end}, "102", text, "precision-lost")
     return found
 
 

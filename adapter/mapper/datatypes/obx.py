@@ -59,14 +59,12 @@ def _reader_of(site: Site) -> Callable[[Field, Field, Field], Reader]:
         row = codes.table.get(first(code)) or codes.table.get(first(code, 4))
         if declared == "NM" or (declared in TEXTS and row and row.value_type == "NM"):
             return _numbers(scale(site, unit, targets(codes, code)), strict=declared == "NM")
-        if declared == "SN":
-            return structured(scale(site, unit, targets(codes, code)))
+        if declared in SCALED:
+            return SCALED[declared](scale(site, unit, targets(codes, code)))
         if declared in CODED:
             return _coded(answers)
-        if declared in MOMENTS or declared == "TM":
-            return _moments(site) if declared in MOMENTS else _time
-        if declared in RANGES:
-            return RANGES[declared](site, scale(site, unit, targets(codes, code)))
+        if declared in OF_TIME:
+            return OF_TIME[declared](site)
         if declared in DOCUMENTS:
             media_types = site.table(MEDIA_TYPES)
             return lambda value: doubt(value, declared, media_types)
@@ -177,7 +175,7 @@ def _time(value: Field) -> Any:
     return {"valueTime": made} if made else IMPOSSIBLE
 
 
-def _period(site: Site, _by: Scale) -> Reader:
+def _period(site: Site) -> Reader:
     convert = next(one.bind for one in TIMES if one.name == "DR-Period")(site, ())
 
     def period(value: Field) -> Any:
@@ -189,7 +187,7 @@ def _period(site: Site, _by: Scale) -> Reader:
     return period
 
 
-def _range(_site: Site, by: Scale) -> Reader:
+def _range(by: Scale) -> Reader:
     def numbers(value: Field) -> Any:
         sent = {"low": part(value[0], 1), "high": part(value[0], 2)}
         read = {name: measured(text) for name, text in sent.items() if text}
@@ -201,7 +199,12 @@ def _range(_site: Site, by: Scale) -> Reader:
     return numbers
 
 
-RANGES: dict[str, Callable[[Site, Scale], Reader]] = {"DR": _period, "NR": _range}
+SCALED: dict[str, Callable[[Scale], Reader]] = {"SN": structured, "NR": _range}
+OF_TIME: dict[str, Callable[[Site], Reader]] = {
+    **dict.fromkeys(MOMENTS, _moments),
+    "TM": lambda _site: _time,
+    "DR": _period,
+}
 
 
 def _absent(code: str, display: str) -> dict[str, Any]:

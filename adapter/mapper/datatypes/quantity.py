@@ -1,6 +1,6 @@
 """Quantities: a number with its unit in verified UCUM, converted only where the trial has approved it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -57,6 +57,16 @@ def scale(site: Site, field: Field, targets: Sequence[str] = ()) -> Scale:
     return Scale(_ucum(unit.code), unit.text, None, OTHER_UNIT if wanted not in {"", unit.code} else None)
 
 
+def scales(site: Site) -> Callable[[Field], Scale]:
+    """What works out unit fields of one site, and remembers those of the last few."""
+
+    @lru_cache(maxsize=256)
+    def scale_of(unit: Field) -> Scale:
+        return scale(site, unit)
+
+    return scale_of
+
+
 def scaled(value: Decimal, factor: Decimal | None) -> Decimal:
     """The exact product; nothing is rounded, and no digit is added that was not sent."""
     if factor is None:
@@ -85,9 +95,7 @@ def _ucum(code: str) -> dict[str, str]:
 
 
 def _bind_quantity(site: Site, _paths: tuple[str, ...]) -> Bound:
-    @lru_cache(maxsize=256)
-    def scale_of(unit: Field) -> Scale:
-        return scale(site, unit)
+    scale_of = scales(site)
 
     def nm_cwe_quantity(value: Field, unit: Field) -> dict[str, Any] | Doubt | None:
         text = first(value)
