@@ -43,7 +43,7 @@ def _seconds(number: Field, unit: Field) -> int | None:
 
 
 def _bind_cancelation(site: Site, paths: tuple[str, ...]) -> Bound:
-    """SCH-6 tells why the event happened: the reason of a cancelation where the event is one (app-4)."""
+    """SCH-6 tells why the event happened: the reason of a cancellation where the event is one (app-4)."""
     concepts, by_event = Concepts(site, paths[0]), TableCodes(site, "event-appointment-status")
 
     def cancelation_reason(reason: Field, event: Field) -> dict[str, Any] | Doubt | None:

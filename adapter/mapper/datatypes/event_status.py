@@ -1,4 +1,4 @@
-"""A status that the event decides, else a code of the message: a cancelation ends what it names, whatever it says.
+"""A status that the event decides, else a code of the message: a cancellation ends what it names, whatever it says.
 
 The tables of events name every event of their messages; a row without a target leaves the status to the code.
 """
