@@ -25,6 +25,11 @@ AllergyIntolerance-category AllergyIntolerance-clinical-status AllergyIntoleranc
 AllergyIntolerance-onset AllergyIntolerance-verification-status
 CareTeam-participant CareTeam-status CareTeam-subject
 Coverage-beneficiary Coverage-identifier Coverage-patient Coverage-payor Coverage-status Coverage-type
+Appointment-actor Appointment-appointment-type Appointment-based-on Appointment-date Appointment-identifier
+Appointment-location Appointment-part-status Appointment-patient Appointment-practitioner
+Appointment-reason-code Appointment-service-type Appointment-status
+ChargeItem-account ChargeItem-code ChargeItem-context ChargeItem-entered-date ChargeItem-identifier
+ChargeItem-occurrence ChargeItem-patient ChargeItem-performer-actor ChargeItem-subject
 clinical-code clinical-date clinical-encounter clinical-identifier clinical-patient clinical-type
 Condition-category Condition-clinical-status Condition-encounter Condition-onset-date
 Condition-recorded-date Condition-subject Condition-verification-status
@@ -58,6 +63,9 @@ individual-birthdate individual-family individual-gender individual-given
 Procedure-based-on Procedure-performer Procedure-reason-code
 Provenance-agent Provenance-patient Provenance-recorded Provenance-target Provenance-when
 Procedure-category Procedure-part-of Procedure-status Procedure-subject
+Practitioner-active Practitioner-identifier Practitioner-name
+PractitionerRole-active PractitionerRole-date PractitionerRole-identifier PractitionerRole-location
+PractitionerRole-organization PractitionerRole-practitioner PractitionerRole-role PractitionerRole-specialty
 RelatedPerson-identifier RelatedPerson-name RelatedPerson-patient RelatedPerson-relationship
 ResearchStudy-category ResearchStudy-date ResearchStudy-identifier ResearchStudy-site
 ResearchStudy-sponsor ResearchStudy-status ResearchStudy-title

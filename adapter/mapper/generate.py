@@ -193,7 +193,9 @@ class _Writer:
                 f" p = out.get({parents[0]!r})",
                 f" if p is not None and {last!r} not in p: p[{last!r}] = D{number}[0]",
             ]
-        return [f" if {last!r} not in out: out[{last!r}] = D{number}[0]; doubts.append(D{number}[1])"]
+        # `_end` stands beside `end`: a reason for its absence, where nobody stated it
+        absent = " and ".join(f"{name!r} not in out" for name in dict.fromkeys((last, last.removeprefix("_"))))
+        return [f" if {absent}: out[{last!r}] = D{number}[0]; doubts.append(D{number}[1])"]
 
     def function(self, rules: Mapping[int, Rule], end: Iterable[str] = ()) -> Build:
         """The function that follows these rules."""

@@ -110,6 +110,7 @@ class Ledger:
         for used in self.used():
             for rule in used.compiled.map.rules:
                 yield from self._of_rule(used, rule)
+            yield from self._of_references(used)
             if used.compiled.names_identifier:
                 yield from self._of_identity(used)
 
@@ -123,6 +124,15 @@ class Ledger:
                     one = Path2(path.segment, field, path.component)
                     if self.segments[index].raw(field):
                         yield self._line(used, index, one, (".".join(rule.target), rule.place))
+
+    def _of_references(self, used: Used) -> Iterator[Lineage]:
+        """What stands beside a reference, from the segment of the resource that is referred to."""
+        for reference in self.plan.bases[used.entry.base].references:
+            details = used.compiled.details.get(reference.rule)
+            for target, index in zip(reference.entries, reference.segments, strict=True) if details else ():
+                for path in details.rule.sources if details and self.made[target] else ():
+                    if self.segments[index].raw(path.field):
+                        yield self._line(used, index, path, (reference.target[0], used.compiled.map.place))
 
     def _of_identity(self, used: Used) -> Iterator[Lineage]:
         identity = used.compiled.map.identity

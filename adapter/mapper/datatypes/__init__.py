@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 from adapter.mapper.datatypes import (
     adverse_event,
+    appointment,
     cells,
+    charge,
     consent,
     cq,
     cwe,
@@ -14,9 +16,11 @@ from adapter.mapper.datatypes import (
     dosage,
     dtm,
     ed,
+    event_status,
     events,
     iam,
     in1,
+    master,
     moments,
     named,
     nk1,
@@ -31,6 +35,7 @@ from adapter.mapper.datatypes import (
     quantity,
     reference_range,
     references,
+    referral,
     rol,
     specimen,
     st,
@@ -86,6 +91,11 @@ FAMILIES = (
     specimen,
     timing,
     vaccination,
+    appointment,
+    event_status,
+    charge,
+    referral,
+    master,
 )
 
 CONVERTERS: Mapping[str, Converter] = {

@@ -33,6 +33,11 @@ def _bind_annotation(site: Site, paths: tuple[str, ...]) -> Bound:
     return nte_annotation
 
 
+def nte_string(segments: tuple[Segment, ...]) -> str | None:
+    """The comments of all NTE as one text, one a line. v2-to-FHIR guide: NTE[Appointment-Comment]."""
+    return "\n".join(text for segment in segments if (text := lines(segment.field(3)).strip())) or None
+
+
 def _bind_report_note(site: Site, paths: tuple[str, ...]) -> Bound:
     """DiagnosticReport has notes from R5 on; in R4 they stand in the extension that R5 names for it."""
     annotation = _bind_annotation(site, paths)
@@ -58,6 +63,7 @@ def cwe_annotation(repetition: Repetition) -> dict[str, str] | None:
 
 CONVERTERS = (
     Converter("NTE-Annotation", "Annotation", _bind_annotation, sources=0, fields=FIELDS),
+    Converter("NTE-string", "string", plain(nte_string), sources=0, fields=(3,)),
     Converter("NTE-reportNote", "Extension", _bind_report_note, sources=0, fields=FIELDS),
     Converter("ST-Annotation", "Annotation", plain(st_annotation)),
     Converter("CWE-Annotation", "Annotation", plain(cwe_annotation)),
