@@ -25,6 +25,10 @@ __all__ = ["Issue", "Mapped", "Outcome", "map_message"]
 _REPEATED = "what it is known by stands twice in the message: told apart by position"
 
 
+MISSING = "101"
+"""HL7 table 0357: what is missing is named itself, and not the first source that is there."""
+
+
 class Issue(NamedTuple):
     """Something that a person should know; `text` never holds a value of the message."""
 
@@ -234,7 +238,8 @@ class _Run:
                 (cleared if doubt is CLEARED else defaults).append(target)
                 continue
             place, sources = compiled.told[number]
-            path = self._doubted(entry, sources[doubt.source :] or sources)
+            meant = sources[doubt.source : doubt.source + 1] if doubt.code == MISSING else sources[doubt.source :]
+            path = self._doubted(entry, meant or sources)
             self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
         return tuple(defaults), tuple(cleared)
 

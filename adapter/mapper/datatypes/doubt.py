@@ -13,7 +13,7 @@ class Doubt:
         code: HL7 table 0357 (101 missing, 102 data type error, 103 table value not found).
         text: for people; never holds a value of the message.
         kind: short name that issues are counted by, such as `unmapped-code`.
-        source: which of the sources of the rule is doubted, or the first after it that the message has.
+        source: which of the sources of the rule is doubted; unless it is missing, the first from it on that is valued.
     """
 
     value: Any
