@@ -21,6 +21,7 @@ COMMANDS = {
     "backup": "backup",
     "restore": "restore",
     "check": "check",
+    "coverage": "coverage",
     "demo": "demo",
 }
 """Name of the command, which is that of its module, and its function there."""

@@ -9,12 +9,11 @@ import typer
 from adapter.cli.terminal import ERR, read_messages
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
-from adapter.errors import AdapterError, ConfigurationError
+from adapter.errors import AdapterError
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
-from adapter.hl7v2.parse import header
-from adapter.mapper.catalog import Catalog, load_catalog
-from adapter.mapper.sites import Site
+from adapter.mapper.catalog import load_catalog
+from adapter.operate.dialects import named, sender
 from adapter.operate.explain import account
 
 
@@ -35,11 +34,11 @@ def convert_files(
     [dim]adapter convert --ledger admission.hl7 | python -m json.tool[/]
     """
     catalog = load_catalog(data_folder("mappings"))
-    chosen = _site(catalog, site) if site else None
+    chosen = named(catalog, site) if site else None
     failed = 0
     for file, number, message in read_messages(files):
         try:
-            made = _convert(message, catalog, chosen)
+            made = convert(message, catalog=catalog, site=chosen or sender(catalog, message))
         except AdapterError as error:
             failed += 1
             ERR.print(f"{file} message {number}: {error.text} ({error.code}; mended by: {error.mender})", markup=False)
@@ -64,21 +63,6 @@ def bundle(converted: Converted) -> dict[str, Any]:
         for url, mapped in by_url.items()
     ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-
-
-def _convert(message: bytes, catalog: Catalog, site: Site | None) -> Converted:
-    if site is None:
-        head = header(message)
-        site = catalog.sites.find(head.sending_application, head.sending_facility) or catalog.standard
-    return convert(message, catalog=catalog, site=site)
-
-
-def _site(catalog: Catalog, code: str) -> Site:
-    for site in (*catalog.sites, catalog.standard):
-        if code.upper() in {site.code.upper(), site.folder.name.upper()}:
-            return site
-    known = ", ".join(site.code for site in catalog.sites)
-    raise ConfigurationError(f"there is no site {code}; known are {known}, {catalog.standard.code}")
 
 
 def _with_ledger(converted: Converted) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from adapter.errors import MappingError
 from adapter.fhir import r4
 from adapter.hl7v2 import grammar
 from adapter.mapper.binding import bind
-from adapter.mapper.compiled import Compiled, Reads
+from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.fixes import FIXES
 from adapter.mapper.plan import Plan, make_plan
 from adapter.mapper.rules import MessageMap, Part, Path2, Place, SegmentMap, read_message_map, read_segment_map
@@ -30,7 +30,7 @@ class SiteMaps:
 
     site: Site
     compiled: Mapping[str, Compiled]
-    ignored: Mapping[str, Reads]
+    ignored: Reasons
     plans: dict[PlanKey, Plan] = field(default_factory=dict[PlanKey, Plan])
 
     def plan(self, message_map: MessageMap, version: str, names: tuple[str, ...]) -> Plan:
@@ -115,7 +115,7 @@ def _has_group(structure: str, name: str) -> bool:
     return any(name in path.split(".")[:-1] for path in paths)
 
 
-def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[str, Reads]) -> SiteMaps:
+def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Reasons) -> SiteMaps:
     own = {
         file.stem: file
         for file in sorted(site.folder.glob("*.yaml"))
@@ -144,14 +144,14 @@ def _events(file: Path, messages: Mapping[str, MessageMap]) -> tuple[frozenset[s
     return found["kept"], found["ignored"]
 
 
-def _envelope(file: Path) -> Mapping[str, Reads]:
+def _envelope(file: Path) -> Reasons:
     """The fields that the envelope (intake and engine) reads, or that carry nothing, with a reason each."""
-    found: dict[str, dict[int, frozenset[int] | None]] = {}
+    found: dict[str, dict[int, str]] = {}
     for segment, fields in load(file).items():
         for number, reason in fields.items():
             place = Place(file, fields.at[number])
             path = Path2(segment, int(number)) if str(number).isdecimal() else None
             if path is None or not grammar.has_path(str(path)) or not reason:
                 raise place.error(f"{segment}-{number} is no field of HL7 v2, or has no reason")
-            found.setdefault(segment, {})[path.field] = None
+            found.setdefault(segment, {})[path.field] = str(reason)
     return found

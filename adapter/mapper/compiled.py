@@ -24,6 +24,9 @@ Slot = tuple[str, bool]
 Reads = Mapping[int, frozenset[int] | None]
 """The fields of a segment that some rule reads: None is the whole field, else these components."""
 
+Reasons = Mapping[str, Mapping[int, str]]
+"""By segment name, the fields that are left out whatever the map, each with the reason (envelope.yaml)."""
+
 Made = tuple[Any, Doubt | None]
 Slots = list[Any]
 Build = Callable[[Slots, dict[str, Any], list[tuple[int, Doubt]]], None]

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
-from adapter.mapper.compiled import CLEARED, Compiled, Reads
+from adapter.mapper.compiled import CLEARED, Compiled, Reasons
 from adapter.mapper.datatypes.doubt import Doubt
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger, Used
@@ -61,7 +61,7 @@ def map_message(
     plan: Plan,
     maps: Mapping[str, Compiled],
     *,
-    ignored: Mapping[str, Reads],
+    ignored: Reasons,
 ) -> Outcome:
     """Follow the plan.
 
@@ -70,7 +70,7 @@ def map_message(
         segments: those to map, in standard delimiters, after the site's fixes.
         plan: what to make, for exactly this sequence of segment names.
         maps: the compiled segment maps of the site.
-        ignored: per segment name the fields that are left out on purpose (for the ledger).
+        ignored: per segment name the fields that are left out on purpose, with reasons (for the ledger).
 
     Raises:
         NoIdentity: the patient of the message has no identifier.

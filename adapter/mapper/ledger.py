@@ -7,7 +7,7 @@ from typing import Any
 
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
-from adapter.mapper.compiled import STANDARD, Compiled, Reads
+from adapter.mapper.compiled import STANDARD, Compiled, Reasons
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.plan import Entry, Plan, fields_read
 from adapter.mapper.rules import Path2, Place, Rule
@@ -58,20 +58,22 @@ class Ledger:
     segments: Sequence[Segment]
     plan: Plan
     used: tuple[Used, ...]
-    ignored: Mapping[str, Reads]
+    ignored: Reasons
 
     def unmapped(self) -> tuple[Unread, ...]:
         """Every populated field that no rule read and no map names as ignored, in message order."""
+        return tuple(unread for _, unread in self.unread())
+
+    def unread(self) -> Iterator[tuple[int, Unread]]:
+        """As `unmapped`, each with the number of its segment in `segments`."""
         reads = self.plan.reads
         if len(self.used) < len(self.plan.entries):
             names = [segment.name for segment in self.segments]
             reads = fields_read([(one.entry, one.compiled) for one in self.used], names, self.ignored)
-        left: list[Unread] = []
-        for segment, (whole, parts) in zip(self.segments, reads, strict=True):
+        for index, (segment, (whole, parts)) in enumerate(zip(self.segments, reads, strict=True)):
             for number, raw in enumerate(segment.fields):
                 if raw and number not in whole:
-                    left += _left(segment, number, raw, parts.get(number))
-        return tuple(left)
+                    yield from ((index, one) for one in _left(segment, number, raw, parts.get(number)))
 
     def lineage(self) -> Iterator[Lineage]:
         """For every element that was made, the paths, rule and bytes it came from."""
@@ -82,11 +84,11 @@ class Ledger:
                 yield from self._of_identity(used)
 
     def _of_rule(self, used: Used, rule: Rule) -> Iterator[Lineage]:
-        if not _has(used.resource, rule.target) or (rule.unless and any(self._filled(used, rule.unless))):
+        if not _has(used.resource, rule.target) or (rule.unless and any(self.filled(used, rule.unless))):
             return
         for path in rule.sources:
             fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields
-            for index in self._filled(used, path):
+            for index in self.filled(used, path):
                 for field in fields:
                     one = Path2(path.segment, field, path.component)
                     if self.segments[index].raw(field):
@@ -95,7 +97,7 @@ class Ledger:
     def _of_identity(self, used: Used) -> Iterator[Lineage]:
         identity = used.compiled.map.identity
         for alternatives in identity.paths:
-            found = ((index, path) for path in alternatives for index in self._filled(used, path))
+            found = ((index, path) for path in alternatives for index in self.filled(used, path))
             for index, path in found:
                 if self.segments[index].text(str(path)):
                     yield self._line(used, index, path, ("identifier", identity.place))
@@ -106,7 +108,8 @@ class Ledger:
         text = str(path).replace(path.segment, self.plan.labels[index], 1)
         return Lineage(used.reference, to[0], text, position, str(to[1]), byte_span(self.message, position, path.field))
 
-    def _filled(self, used: Used, path: Path2) -> list[int]:
+    def filled(self, used: Used, path: Path2) -> list[int]:
+        """The numbers of the segments in `segments` that give a path of this map a value."""
         slot = used.compiled.slots.index((path.segment, not path.field))
         index = used.entry.slots[slot]
         if index is None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from adapter.hl7v2.grammar import Shape
-from adapter.mapper.compiled import Compiled, Reads, Slot
+from adapter.mapper.compiled import Compiled, Reads, Reasons, Slot
 from adapter.mapper.nearest import NOWHERE, Places, Spot, by_name, spots
 from adapter.mapper.rules import MessageMap, Part
 
@@ -70,7 +70,7 @@ def make_plan(
     shape: Shape,
     names: Sequence[str],
     *,
-    ignored: Mapping[str, Reads],
+    ignored: Reasons,
 ) -> Plan:
     """Work out the plan for one shape.
 
@@ -126,11 +126,9 @@ def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], made: _Numbe
     )
 
 
-def fields_read(
-    made: Sequence[tuple[Entry, Compiled]], names: Sequence[str], ignored: Mapping[str, Reads]
-) -> tuple[Read, ...]:
+def fields_read(made: Sequence[tuple[Entry, Compiled]], names: Sequence[str], ignored: Reasons) -> tuple[Read, ...]:
     """Per segment, what the maps of these entries read, with what is ignored on purpose."""
-    read: list[dict[int, frozenset[int] | None]] = [{0: None, **ignored.get(name, {})} for name in names]
+    read: list[dict[int, frozenset[int] | None]] = [{0: None, **dict.fromkeys(ignored.get(name, ()))} for name in names]
     for entry, compiled in made:
         for slot, index in zip(compiled.slots, entry.slots, strict=True):
             fields = compiled.reads.get(slot)
