@@ -21,7 +21,7 @@ from adapter.errors import AdapterError, Held, NoMap, StorageUnavailable
 from adapter.log import event
 from adapter.mapper.engine import Mapped
 from adapter.replies import owed
-from adapter.store import inbox, lanes
+from adapter.store import inbox, lanes, worklist
 from adapter.store.database import Database, refused
 from adapter.store.figures import UNREAD
 from adapter.store.index import SearchIndex
@@ -29,6 +29,7 @@ from adapter.store.lanes import Claimed, Finished
 from adapter.store.members import Study
 from adapter.store.merge import MergeRule
 from adapter.store.resources import ResourceWriter
+from adapter.store.worklist import Lacking
 from adapter.tally import Work
 from adapter.trial.study import StudyRules, subject_number, tie
 
@@ -59,7 +60,7 @@ class Rules:
 class _Done:
     """A message after converting; only one that is mapped has resources, its structure, and findings.
 
-    A finding is a path, the kind, and a text for people.
+    A finding is a path, the kind, and a text for people; `lacking` is what has no row in a table.
     """
 
     claimed: Claimed
@@ -67,6 +68,7 @@ class _Done:
     resources: Sequence[Mapped] = ()
     structure: str = ""
     findings: Sequence[tuple[str, str, str]] = ()
+    lacking: Sequence[Lacking] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,9 @@ class Worker:
         made = self._convert(claimed)
         found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
         found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues if one.severity != "information"]
-        return _Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found)
+        return _Done(
+            claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found, _lacking(claimed, made)
+        )
 
     def _tried(self, done: Sequence[_Done], untried: Sequence[int]) -> _Bug | None:
         """Write, again where the database was only in a bad moment (F17).
@@ -219,6 +223,7 @@ class Worker:
                     writer.put(mapped, site=one.claimed.site, message_id=one.claimed.id)
             writer.flush()
             inbox.add_findings(connection, _findings(done))
+            worklist.write(connection, [(one.claimed.id, one.lacking) for one in done])
             ended = [one.finished for one in done if one.finished.state != "received"]
             lanes.finish(connection, ended, worker=self._name)
             owed.write(connection, [one.id for one in ended])
@@ -239,6 +244,14 @@ class Worker:
 def _everywhere(path: str) -> str:
     """`OBX[3]-5` → `OBX-5`: what is counted is the field, wherever it stands."""
     return _OCCURRENCE.sub("", path, count=1)
+
+
+def _lacking(claimed: Claimed, made: Converted) -> list[Lacking]:
+    """What of this message has no row in a table."""
+    return [
+        Lacking(claimed.site, one.kind, one.sent.table, _everywhere(one.path), one.sent.code, one.sent.display)
+        for one in made.missing
+    ]
 
 
 def _ended(claimed: Claimed, state: str, cause: AdapterError) -> _Done:

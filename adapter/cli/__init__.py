@@ -22,6 +22,7 @@ COMMANDS = {
     "restore": "restore",
     "check": "check",
     "coverage": "coverage",
+    "codes": "codes",
     "demo": "demo",
 }
 """Name of the command, which is that of its module, and its function there."""

@@ -11,7 +11,7 @@ from typing import Any
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
 from adapter.mapper.compiled import CLEARED, Compiled, Reasons
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.doubt import Doubt, Sent
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger, Used
 from adapter.mapper.plan import Entry, Plan
@@ -47,12 +47,22 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """What was sent at a path and has no row; `kind` is that of the issue. It holds values of the message."""
+
+    path: str
+    kind: str
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the engine gives back."""
 
     resources: tuple[Mapped, ...]
     issues: tuple[Issue, ...]
     ledger: Ledger
+    missing: tuple[Missing, ...]
 
 
 def map_message(
@@ -83,7 +93,8 @@ def map_message(
             resources.append(made)
             resources += _linked_patients(made)
             used.append(Used(entry, maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource))
-    return Outcome(tuple(resources), tuple(run.issues), Ledger(message, segments, plan, tuple(used), ignored))
+    ledger = Ledger(message, segments, plan, tuple(used), ignored)
+    return Outcome(tuple(resources), tuple(run.issues), ledger, tuple(run.missing))
 
 
 class _Run:
@@ -92,6 +103,7 @@ class _Run:
     def __init__(self, segments: Sequence[Segment], plan: Plan, maps: Mapping[str, Compiled]) -> None:
         self.segments, self.plan, self.maps = segments, plan, maps
         self.issues: list[Issue] = []
+        self.missing: list[Missing] = []
         fields = [segment.fields for segment in segments]
         self.slots: list[list[Any]] = [
             [
@@ -140,6 +152,7 @@ class _Run:
             for number in lost:
                 self.references[number] = None
             self.issues.clear()
+            self.missing.clear()
 
     def build(self, number: int, entry: Entry) -> Mapped | None:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
@@ -203,6 +216,7 @@ class _Run:
             slot = compiled.slots.index((source.segment, not source.field))
             path = f"{self._at(entry, slot)}{str(source)[3:]}"
             self.issues.append(Issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind))
+            self.missing += [Missing(path, doubt.kind, sent) for sent in doubt.sent]
         return tuple(cleared)
 
     def _at(self, entry: Entry, slot: int) -> str:

@@ -1,7 +1,19 @@
 """What a converter says when it is not sure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+UNITS, SYSTEMS = "units", "systems"
+"""Names of the tables of units and of coding systems, beside those of codes, where something sent has no row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A code (unit, name of a coding system) as sent that has no row in `table`, with the words sent beside it."""
+
+    table: str
+    code: str
+    display: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +25,18 @@ class Doubt:
         code: HL7 table 0357 (101 missing, 102 data type error, 103 table value not found).
         text: for people; never holds a value of the message.
         kind: short name that issues are counted by, such as `unmapped-code`.
+        sent: what has no row; for the worklist alone, never for a text.
     """
 
     value: Any
     code: str
     text: str
     kind: str
+    sent: tuple[Sent, ...] = ()
+
+    def of(self, value: Any) -> "Doubt":
+        """The same doubt about another value."""
+        return replace(self, value=value)
 
 
 def without_doubt(made: Any) -> Any:

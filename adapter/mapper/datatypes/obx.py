@@ -35,7 +35,7 @@ OTHERS = frozenset(COMPOSITE.split(" "))
 """Types of HL7 table 0125 that have no form of their own here: they become text."""
 
 NOT_NUMERIC = ("102", "is declared as a number and is none: kept as text", "not-a-number")
-SPELLING = ("102", "number is not written as HL7 says: read, and kept as sent", "number-spelling")
+SPELLING = Doubt(None, "102", "number is not written as HL7 says: read, and kept as sent", "number-spelling")
 NO_TYPE = ("101", "value without a value type (OBX-2): kept as text", "missing-value-type")
 UNKNOWN_TYPE = ("103", "value type is not in HL7 table 0125: kept as text", "unknown-value-type")
 
@@ -99,7 +99,7 @@ def _number(text: str, by: Scale, *, strict: bool) -> Any:
     odd = number.tidied or (strict and not number.plain)
     made = {"valueQuantity": quantity(number, by, as_sent=text if odd or by.factor is not None else "")}
     doubt = by.doubt or (SPELLING if odd else None)
-    return Doubt(made, *doubt) if doubt else made
+    return doubt.of(made) if doubt else made
 
 
 def _texts(doubt: tuple[str, str, str] | None) -> Reader:
@@ -121,7 +121,7 @@ def _coded(answers: Concepts) -> Reader:
             return made
         answer = {"valueCodeableConcept": concept}
         if isinstance(made, Doubt):
-            return Doubt(answer, made.code, made.text, made.kind)
+            return made.of(answer)
         if len(value) > 1:
             return Doubt(answer, "102", "only the first repetition fits the FHIR element", "repetition-left-out")
         return answer
@@ -136,7 +136,7 @@ def _moments(site: Site) -> Reader:
         made = convert(value[0])
         found = without_doubt(made)
         answer = {"valueDateTime": found} if found else None
-        return Doubt(answer, made.code, made.text, made.kind) if isinstance(made, Doubt) else answer
+        return made.of(answer) if isinstance(made, Doubt) else answer
 
     return moment
 
@@ -194,7 +194,7 @@ def _bind_dose_normalised(site: Site, _paths: tuple[str, ...]) -> Bound:
             if number is None:
                 return Doubt(None, *NOT_NUMERIC)
             made = {"url": DOSE_NORMALISED, "valueQuantity": quantity(number, by)}
-            return Doubt(made, *by.doubt) if by.doubt else made
+            return by.doubt.of(made) if by.doubt else made
         return None
 
     return dose_normalised

@@ -2,7 +2,7 @@
 
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, part, plain, whole_text
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.doubt import Doubt, Sent
 from adapter.mapper.sites import Site
 
 YES_NO = "0136-yes-no"
@@ -22,7 +22,10 @@ def _bind_boolean(site: Site, _paths: tuple[str, ...]) -> Bound:
         if not code:
             return None
         found = values.get(code)
-        return Doubt(None, "103", "is neither yes nor no (HL7 table 0136)", "unmapped-code") if found is None else found
+        if found is None:
+            sent = (Sent(YES_NO, code),)
+            return Doubt(None, "103", "is neither yes nor no (HL7 table 0136)", "unmapped-code", sent)
+        return found
 
     return id_boolean
 
