@@ -10,11 +10,11 @@ from adapter.hl7v2.parse import header, parse
 from adapter.hl7v2.remarks import remarks
 from adapter.hl7v2.slim import Slim
 from adapter.mapper.catalog import Catalog
-from adapter.mapper.compiled import STANDARD
 from adapter.mapper.datatypes.ed import BROKEN, MEDIA_TYPES, documents
 from adapter.mapper.engine import Issue, Mapped, Missing, map_message
 from adapter.mapper.fixes import FIXES
 from adapter.mapper.ledger import Ledger
+from adapter.mapper.makers import STANDARD
 from adapter.mapper.sites import Site
 
 

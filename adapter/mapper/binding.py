@@ -2,14 +2,17 @@
 
 import difflib
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from adapter.fhir import r4
 from adapter.hl7v2 import grammar
 from adapter.hl7v2.message import split_field
-from adapter.mapper.compiled import MEMO_LIMIT, STANDARD, Compiled, Slots, generate, reads, slot_order
+from adapter.mapper.compiled import Compiled, Slots, reads, slot_order
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
+from adapter.mapper.generate import generate
+from adapter.mapper.makers import MEMO_LIMIT, STANDARD
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 from adapter.mapper.times import order_key
@@ -28,24 +31,20 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
     slots = slot_order(segment_map)
     for path in (*segment_map.order, *segment_map.ignored):
         _known_path(path, segment_map.place)
-    required = tuple(
-        r4.element(f"{segment_map.resource}.{name}").names for name in r4.required_elements(segment_map.resource)
-    )
-    stated = {name for rule in segment_map.rules for name in (rule.target[0], *elements[rule.target].names)}
-    if never := [names for names in required if not stated & {*names}]:
-        raise segment_map.place.error(f"no rule writes {never[0][0]}, which FHIR requires")
     identity = segment_map.identity
     for alternatives in identity.paths:
         for path in alternatives:
             _known_path(path, identity.place)
+    builders = generate(segment_map, site, elements, _coded(elements, site))
     return Compiled(
         map=segment_map,
         slots=slots,
-        build=generate(segment_map, site, lambda rule: elements[rule.target].many, _coded(elements, site)),
+        own=sum(1 for slot in slots if slot[1]) + 1,
+        shared=builders.shared,
+        build=builders.build,
         identify=_identify(segment_map, site, slots),
         event_time=_event_time(segment_map, site, slots),
-        defaults=tuple((rule.target, rule.constant) for rule in segment_map.rules if rule.is_default),
-        required=required,
+        shares_event_time=all(path.segment != segment_map.segment for path in segment_map.order),
         names_identifier=not identity.converter,
         reads=reads(segment_map),
         repeats={rule.target: elements[rule.target].many for rule in segment_map.rules if rule.refer},
@@ -131,6 +130,8 @@ def _text_of(path: Path2, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slot
 
 
 def _text(raw: str, component: int) -> str:
+    if not raw:
+        return ""
     field = split_field(raw, STANDARD)
     if not component:
         return "^".join(one[0] for one in field[0]).rstrip("^")
@@ -159,21 +160,21 @@ def _identify(
     if identity.converter:
         return _identify_by_converter(segment_map, site, slots)
     system = f"{NAMING}/{site.code.lower()}-{_kebab(segment_map.resource)}"
-    parts = [[_text_of(path, slots) for path in alternatives] for alternatives in identity.paths]
-
-    def identify(filled: Slots) -> tuple[str, str] | None:
-        value = ""
-        for alternatives in parts:
-            for one in alternatives:
-                text = one(filled)
-                if text:
-                    value = f"{value}/{text}" if value else text
-                    break
-            if not value:
-                return None
-        return system, value
-
-    return identify
+    names: dict[str, Any] = {}
+    lines: list[str] = []
+    for number, alternatives in enumerate(identity.paths):
+        for place, path in enumerate(alternatives):
+            name = f"M{number}_{place}"
+            names[name] = _Memo(partial(_text, component=path.component))
+            slot = slots.index((path.segment, False))
+            pad = " " if not place else " if not t: "
+            lines.append(f"{pad}f = S[{slot}]; t = {name}[f[{path.field}]] if len(f) > {path.field} else ''")
+        lines.append(" v = f'{v}/{t}' if v and t else v or t" if number else " v = t")
+        lines.append(" if not v: return None")
+    names["system"] = system
+    text = "\n".join(["def identify(S):", *lines, " return system, v"])
+    exec(compile(text, f"<{segment_map.name} identity>", "exec"), names)  # noqa: S102  (our own text)
+    return names["identify"]
 
 
 def _identify_by_converter(

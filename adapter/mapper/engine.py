@@ -6,19 +6,19 @@ map; what a map cannot say is in a named converter, never here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
-from adapter.mapper.compiled import CLEARED, Compiled, Reasons
-from adapter.mapper.datatypes.doubt import Doubt, Sent
+from adapter.mapper.compiled import Compiled, Reasons
+from adapter.mapper.datatypes.doubt import Sent
 from adapter.mapper.ids import resource_id
-from adapter.mapper.ledger import Ledger, Used
-from adapter.mapper.plan import Entry, Plan
+from adapter.mapper.ledger import Ledger
+from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
+from adapter.mapper.plan import Base, Entry, Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(NamedTuple):
     """One resource as one message states it.
 
     `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only
@@ -80,20 +80,20 @@ def map_message(
         segments: those to map, in standard delimiters, after the site's fixes.
         plan: what to make, for exactly this sequence of segment names.
         maps: the compiled segment maps of the site.
-        ignored: per segment name the fields that are left out on purpose, with reasons (for the ledger).
+        ignored: per segment name the fields that are left out on purpose (for the ledger).
 
     Raises:
         NoIdentity: the patient of the message has no identifier.
     """
     run = _Run(segments, plan, maps)
+    built = run.build_all()
     resources: list[Mapped] = []
-    used: list[Used] = []
-    for entry, made in zip(plan.entries, run.build_all(), strict=True):
+    for made in built:
         if made:
             resources.append(made)
-            resources += _linked_patients(made)
-            used.append(Used(entry, maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource))
-    ledger = Ledger(message, segments, plan, tuple(used), ignored)
+            if "link" in made.resource:
+                resources += _linked_patients(made)
+    ledger = Ledger(message, segments, plan, maps, built, ignored)
     return Outcome(tuple(resources), tuple(run.issues), ledger, tuple(run.missing))
 
 
@@ -101,16 +101,14 @@ class _Run:
     """One conversion under way: slots filled, ids known, issues collected."""
 
     def __init__(self, segments: Sequence[Segment], plan: Plan, maps: Mapping[str, Compiled]) -> None:
-        self.segments, self.plan, self.maps = segments, plan, maps
+        self.plan, self.maps = plan, maps
         self.issues: list[Issue] = []
         self.missing: list[Missing] = []
         fields = [segment.fields for segment in segments]
+        self.shared: list[list[Any]] = [[() if at is None else fields[at] for at in base.shared] for base in plan.bases]
         self.slots: list[list[Any]] = [
-            [
-                () if at is None else fields[at] if at.__class__ is int else tuple(segments[i] for i in at)  # type: ignore[index, union-attr]
-                for at in entry.slots
-            ]
-            for entry in plan.entries
+            [fields[one.index], *[tuple(map(segments.__getitem__, at)) for at in one.groups], *self.shared[one.base]]
+            for one in plan.entries
         ]
         self.identifiers = self._identifiers()
         self.ids = [
@@ -143,7 +141,8 @@ class _Run:
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
         while True:
-            built = [self.build(number, entry) for number, entry in enumerate(self.plan.entries)]
+            bases = [self._base(base, shared) for base, shared in zip(self.plan.bases, self.shared, strict=True)]
+            built = [self.build(number, entry, bases[entry.base]) for number, entry in enumerate(self.plan.entries)]
             if None not in built:
                 return built
             lost = [number for number, made in enumerate(built) if made is None and self.references[number]]
@@ -154,49 +153,39 @@ class _Run:
             self.issues.clear()
             self.missing.clear()
 
-    def build(self, number: int, entry: Entry) -> Mapped | None:
+    def _base(self, base: Base, shared: list[Any]) -> "_Shared":
+        compiled = self.maps[base.map]
+        out: dict[str, Any] = {"resourceType": compiled.map.resource, "id": ""}
+        doubts: Doubts = []
+        slots = [*[()] * compiled.own, *shared]
+        compiled.shared(slots, out, doubts)
+        for reference in base.references:
+            found = [made for target in reference.entries if (made := self.references[target])]
+            if found:
+                out[reference.element] = found if reference.many else found[0]
+        return _Shared(out, doubts, compiled.event_time(slots) if compiled.shares_event_time else "")
+
+    def build(self, number: int, entry: Entry, base: "_Shared") -> Mapped | None:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
         compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
         if resource_id_ is None:
             self._no_identity(entry)
             return None
-        out: dict[str, Any] = {"resourceType": entry.resource, "id": resource_id_}
+        out = base.resource.copy()
+        out["id"] = resource_id_
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
             out["identifier"] = [{"system": system, "value": value}]
-        doubts: list[tuple[int, Doubt]] = []
-        compiled.build(slots, out, doubts)
-        if len(out.get("identifier", ())) > 1:
-            out["identifier"] = _once(out["identifier"])
-        self._refer(entry, out)
-        defaults: tuple[str, ...] = ()
-        for target, value in compiled.defaults:
-            holder = out if len(target) == 1 else out.get(target[0])
-            if holder is not None and target[-1] not in holder:
-                holder[target[-1]] = value
-                defaults += target if len(target) == 1 else ()
-        cleared = (*self._doubts(entry, compiled, doubts), *entry.clear) if doubts else entry.clear
-        if not self._complete(entry, compiled, out):
+        doubts = base.doubts.copy()
+        missing = compiled.build(slots, out, doubts)
+        defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), entry.clear)
+        if missing:
+            text = f"{entry.resource} not made: FHIR requires {missing}"
+            self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
             return None
         patient = self.ids[entry.patient] if entry.patient is not None else None
-        return Mapped(out, compiled.event_time(slots), entry.fill, defaults, cleared, entry.map, patient)
-
-    def _refer(self, entry: Entry, out: dict[str, Any]) -> None:
-        for reference in entry.references:
-            if reference.many:
-                found = [made for target in reference.entries if (made := self.references[target])]
-                if found:
-                    out[reference.element] = found
-            elif made := self.references[reference.entries[0]]:
-                out[reference.element] = made
-
-    def _complete(self, entry: Entry, compiled: Compiled, out: Mapping[str, Any]) -> bool:
-        for names in compiled.required:
-            if names[0] not in out and not any(name in out for name in names):
-                text = f"{entry.resource} not made: FHIR requires {names[0]}"
-                self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
-                return False
-        return True
+        order = base.order or compiled.event_time(slots)
+        return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient)
 
     def _no_identity(self, entry: Entry) -> None:
         if entry.resource == "Patient":
@@ -205,38 +194,38 @@ class _Run:
             Issue("information", "101", self._at(entry, 0), f"{entry.resource} has no number", entry.map, "no-number")
         )
 
-    def _doubts(self, entry: Entry, compiled: Compiled, doubts: Sequence[tuple[int, Doubt]]) -> tuple[str, ...]:
+    def _doubts(self, entry: Entry, compiled: Compiled, doubts: Doubts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Tell what is doubtful; return the elements that were set by default, and those that were cleared."""
+        defaults: list[str] = []
         cleared: list[str] = []
         for number, doubt in doubts:
             rule = compiled.map.rules[number]
-            if doubt is CLEARED:
-                cleared.append(".".join(rule.target))
+            if doubt is CLEARED or doubt is DEFAULTED:
+                (cleared if doubt is CLEARED else defaults).append(".".join(rule.target))
                 continue
             source = rule.sources[0]
             slot = compiled.slots.index((source.segment, not source.field))
             path = f"{self._at(entry, slot)}{str(source)[3:]}"
             self.issues.append(Issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind))
             self.missing += [Missing(path, doubt.kind, sent) for sent in doubt.sent]
-        return tuple(cleared)
+        return tuple(defaults), (*cleared, *entry.clear)
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""
-        at = entry.slots[slot]
-        index = at[0] if isinstance(at, tuple) else at
-        if index is None:
-            return self.maps[entry.map].slots[slot][0]
-        return self.plan.labels[index]
+        filled = self.plan.filled(entry, slot)
+        return self.plan.labels[filled[0]] if filled else self.maps[entry.map].slots[slot][0]
 
 
-def _once(identifiers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each number once, where a hospital sends it in two fields."""
-    return list({(one.get("system"), one["value"]): one for one in reversed(identifiers)}.values())[::-1]
+class _Shared(NamedTuple):
+    """What the resources of one `Base` have in common: elements, what is doubtful, and the event's time."""
+
+    resource: dict[str, Any]
+    doubts: Doubts
+    order: str
 
 
 def _linked_patients(mapped: Mapped) -> list[Mapped]:
     """A Patient that is named only by a link exists too, with the identifier that names it."""
-    if mapped.resource["resourceType"] != "Patient":
-        return []
     return [
         Mapped(
             {

@@ -71,7 +71,7 @@ def _read(ledger: Ledger) -> set[_Where]:
     """The fields that some rule, identity or order of a made resource reads."""
     return {
         (index, field)
-        for used in ledger.used
+        for used in ledger.used()
         for path, fields in _paths(used)
         for index in ledger.filled(used, path)
         for field in fields
@@ -91,7 +91,7 @@ def _paths(used: Used) -> Iterator[tuple[Path2, Sequence[int]]]:
 def _reasons(ledger: Ledger) -> dict[_Where, str]:
     """What the maps say of the fields that they leave out; of a field left out in parts the first reason."""
     found: dict[_Where, str] = {}
-    for used in ledger.used:
+    for used in ledger.used():
         for path, reason in used.compiled.map.ignored.items():
             for index in ledger.filled(used, path):
                 found.setdefault((index, path.field), reason)

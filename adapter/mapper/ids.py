@@ -2,17 +2,24 @@
 
 import hashlib
 from functools import lru_cache
+from typing import Any
 
 NAMESPACE = bytes.fromhex("6f1c7c0e6f5b5e3b9d0a7d5f3f0c9a11")
 """Namespace of all ids (UUIDv5, RFC 9562 §5.5). Changing it changes every id of every store."""
 
 
-@lru_cache(maxsize=100_000)
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
+
 def resource_id(resource_type: str, system: str, value: str) -> str:
     """The id of the resource that this identifier names: UUIDv5 of type, system and value."""
-    name = NAMESPACE + f"{resource_type}|{system}|{value}".encode()
-    digest = bytearray(hashlib.sha1(name, usedforsecurity=False).digest()[:16])
-    digest[6] = digest[6] & 0x0F | 0x50
-    digest[8] = digest[8] & 0x3F | 0x80
-    text = digest.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    name = _named(resource_type, system).copy()
+    name.update(value.encode())
+    text = name.hexdigest()
+    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
+
+
+@lru_cache(maxsize=1_000)
+def _named(resource_type: str, system: str) -> Any:
+    """The digest of all but the value; to start from it takes half as long as to start anew."""
+    return hashlib.sha1(NAMESPACE + f"{resource_type}|{system}|".encode(), usedforsecurity=False)

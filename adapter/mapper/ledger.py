@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
-from adapter.mapper.compiled import STANDARD, Compiled, Reasons
+from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.datatypes import CONVERTERS
+from adapter.mapper.makers import STANDARD
 from adapter.mapper.plan import Entry, Plan, fields_read
 from adapter.mapper.rules import Path2, Place, Rule
 
@@ -50,34 +51,64 @@ class Used:
     resource: Mapping[str, Any]
 
 
+class Made(Protocol):
+    """What the engine makes for an entry of the plan."""
+
+    @property
+    def resource(self) -> dict[str, Any]:
+        """The resource."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The account of one conversion. `segments` are those that were mapped, after the site's fixes."""
+    """The account of one conversion.
+
+    `segments` are those that were mapped, after the site's fixes; `made` is what each entry of the plan became.
+    """
 
     message: Message
     segments: Sequence[Segment]
     plan: Plan
-    used: tuple[Used, ...]
+    maps: Mapping[str, Compiled]
+    made: Sequence[Made | None]
     ignored: Reasons
+
+    def used(self) -> list[Used]:
+        """The resources that were made."""
+        return [
+            Used(entry, self.maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource)
+            for entry, made in zip(self.plan.entries, self.made, strict=True)
+            if made
+        ]
 
     def unmapped(self) -> tuple[Unread, ...]:
         """Every populated field that no rule read and no map names as ignored, in message order."""
-        return tuple(unread for _, unread in self.unread())
+        return tuple(one for _, one in self.unread())
 
-    def unread(self) -> Iterator[tuple[int, Unread]]:
+    def unread(self) -> list[tuple[int, Unread]]:
         """As `unmapped`, each with the number of its segment in `segments`."""
         reads = self.plan.reads
-        if len(self.used) < len(self.plan.entries):
+        if None in self.made:
             names = [segment.name for segment in self.segments]
-            reads = fields_read([(one.entry, one.compiled) for one in self.used], names, self.ignored)
-        for index, (segment, (whole, parts)) in enumerate(zip(self.segments, reads, strict=True)):
-            for number, raw in enumerate(segment.fields):
-                if raw and number not in whole:
-                    yield from ((index, one) for one in _left(segment, number, raw, parts.get(number)))
+            entries = [entry for entry, made in zip(self.plan.entries, self.made, strict=True) if made]
+            reads = fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
+        left: list[tuple[int, Unread]] = []
+        for index, (segment, read) in enumerate(zip(self.segments, reads, strict=True)):
+            fields = segment.fields
+            check = read.check(len(fields))
+            if any(check.get(fields)):
+                whole = [Unread(segment.name, segment.position, number) for number in check.unread if fields[number]]
+                left += [(index, one) for one in whole]
+            for number, components in check.parts:
+                if (raw := fields[number]) and (unread := _left(raw, components)):
+                    parts = [Unread(segment.name, segment.position, number, component) for component in unread]
+                    left += [(index, one) for one in parts]
+        return left
 
     def lineage(self) -> Iterator[Lineage]:
         """For every element that was made, the paths, rule and bytes it came from."""
-        for used in self.used:
+        for used in self.used():
             for rule in used.compiled.map.rules:
                 yield from self._of_rule(used, rule)
             if used.compiled.names_identifier:
@@ -111,11 +142,8 @@ class Ledger:
     def filled(self, used: Used, path: Path2) -> list[int]:
         """The numbers of the segments in `segments` that give a path of this map a value."""
         slot = used.compiled.slots.index((path.segment, not path.field))
-        index = used.entry.slots[slot]
-        if index is None:
-            return []
-        indices = index if isinstance(index, tuple) else (index,)
-        return [one for one in indices if not path.field or self.segments[one].raw(path.field)]
+        filled = self.plan.filled(used.entry, slot)
+        return [one for one in filled if not path.field or self.segments[one].raw(path.field)]
 
 
 def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
@@ -127,19 +155,11 @@ def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
     return any(name.startswith(last[:-3]) for name in holder) if last.endswith("[x]") else last in holder
 
 
-def _left(segment: Segment, number: int, raw: str, components: frozenset[int] | None) -> list[Unread]:
-    if components is None:
-        return [Unread(segment.name, segment.position, number)]
-    if raw == NULL or ("^" not in raw and 1 in components):
-        return []
-    return [
-        Unread(segment.name, segment.position, number, component)
-        for component in _valued(raw)
-        if component not in components
-    ]
-
-
 @lru_cache(maxsize=20_000)
-def _valued(raw: str) -> tuple[int, ...]:
+def _left(raw: str, components: frozenset[int]) -> tuple[int, ...]:
+    """The valued components of a field that are none of these."""
+    if raw == NULL:
+        return ()
     field = split_field(raw, STANDARD)
-    return tuple(sorted({n for repetition in field for n, component in enumerate(repetition, 1) if any(component)}))
+    valued = {n for repetition in field for n, component in enumerate(repetition, 1) if any(component)}
+    return tuple(sorted(valued - components))

@@ -131,7 +131,7 @@ def test_every_resource_is_valid_r4_and_refers_to_what_exists(raw: bytes) -> Non
 @given(edited())
 def test_what_is_not_made_has_an_issue_that_says_where(raw: bytes) -> None:
     made = accepted(raw)
-    left_out = len(made.ledger.plan.entries) - len(made.ledger.used)
+    left_out = len(made.ledger.plan.entries) - len(made.ledger.used())
     told = [issue for issue in made.issues if issue.kind in {"incomplete", "no-number"}]
     assert len(told) == left_out
     assert all(issue.path[:3].isalnum() and issue.text for issue in made.issues)

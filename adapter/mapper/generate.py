@@ -1,0 +1,242 @@
+"""Writes the Python that builds a resource: no YAML is interpreted, and no name looked up, while messages are mapped.
+
+Of the segments that a map reads beside its own, neighbours read the same: all OBX of an order have one OBR. What
+they alone give (`shared`) is therefore made once for all of them, the rest (`build`) for each.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapter.fhir import r4
+from adapter.fhir.r4 import Element
+from adapter.mapper.compiled import Build, slot_order
+from adapter.mapper.datatypes import CONVERTERS
+from adapter.mapper.makers import DEFAULTED, Maker, group, several, single
+from adapter.mapper.rules import Path2, Rule, SegmentMap
+from adapter.mapper.sites import Site
+
+Elements = Mapping[tuple[str, ...], Element]
+"""What the targets of a map are in FHIR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Builders:
+    """The two functions of a map; `build` gives the name of an element that FHIR requires and that was not made."""
+
+    shared: Build
+    build: Build
+
+
+def generate(segment_map: SegmentMap, site: Site, elements: Elements, coded: Callable[[Rule], Any]) -> Builders:
+    """Write and compile the functions that build one resource from its slots.
+
+    Args:
+        segment_map: the rules.
+        site: whose tables the converters are bound to.
+        elements: the targets of the rules.
+        coded: the converter of a `codes:` rule.
+
+    Raises:
+        MappingError: an element that FHIR requires is written by no rule.
+    """
+    rules = {n: rule for n, rule in enumerate(segment_map.rules) if not rule.refer and not rule.is_default}
+    own = _own(rules, elements, segment_map.segment)
+    writer = _Writer(segment_map, elements)
+    for number, rule in rules.items():
+        writer.bind(number, rule, _convert(rule, site, coded))
+    return Builders(
+        writer.function({number: rule for number, rule in rules.items() if number not in own}),
+        writer.function({number: rules[number] for number in sorted(own)}, writer.end()),
+    )
+
+
+def _own(rules: Mapping[int, Rule], elements: Elements, segment: str) -> set[int]:
+    """The rules that are not shared: they read the own segment, or write what such a rule (or the identity) writes."""
+    own = {
+        number
+        for number, rule in rules.items()
+        if len(rule.target) > 1 or rule.target == ("identifier",) or _reads_own(rule, segment)
+    }
+    while more := {
+        number for number in rules.keys() - own if any(_meet(rules[number], rules[other], elements) for other in own)
+    }:
+        own |= more
+    return own
+
+
+def _reads_own(rule: Rule, segment: str) -> bool:
+    paths = (*rule.sources, *([rule.unless] if rule.unless else ()))
+    return any(path.segment == segment or not path.field for path in paths)
+
+
+def _meet(one: Rule, other: Rule, elements: Elements) -> bool:
+    names = [{rule.target[0], *(elements[rule.target].names if len(rule.target) == 1 else ())} for rule in (one, other)]
+    return bool(names[0] & names[1])
+
+
+def _convert(rule: Rule, site: Site, coded: Callable[[Rule], Any]) -> Any:
+    if not rule.sources:
+        return None
+    if rule.codes:
+        return coded(rule)
+    return CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
+
+
+def required(segment_map: SegmentMap, elements: Elements) -> list[tuple[str, ...]]:
+    """The elements that FHIR requires, each with all its names where it is a choice.
+
+    Raises:
+        MappingError: no rule writes one of them.
+    """
+    resource = segment_map.resource
+    found = [r4.element(f"{resource}.{name}").names for name in r4.required_elements(resource)]
+    stated = {name for rule in segment_map.rules for name in (rule.target[0], *elements[rule.target].names)}
+    if never := [names for names in found if not stated & {*names}]:
+        raise segment_map.place.error(f"no rule writes {never[0][0]}, which FHIR requires")
+    return found
+
+
+def once(identifiers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each number once, where a hospital sends it in two fields."""
+    return list({(one.get("system"), one["value"]): one for one in reversed(identifiers)}.values())[::-1]
+
+
+class _Writer:
+    """Writes functions; what they need stands in `names`."""
+
+    def __init__(self, segment_map: SegmentMap, elements: Elements) -> None:
+        self._map, self._elements = segment_map, elements
+        self._slots = {slot: number for number, slot in enumerate(slot_order(segment_map))}
+        self._names: dict[str, Any] = {}
+
+    def bind(self, number: int, rule: Rule, convert: Any) -> None:
+        """Make what a rule needs when it runs: V, a constant; K, what converts; G, what was converted before."""
+        many = self._elements[rule.target].many
+        if not rule.sources:
+            self._names[f"V{number}"] = [rule.constant] if many else rule.constant
+            return
+        maker = self._maker(number, rule, convert, many=many)
+        self._names[f"K{number}"] = maker.make
+        if maker.known is not None:
+            self._names[f"G{number}"] = maker.known.get
+
+    def _maker(self, number: int, rule: Rule, convert: Any, *, many: bool) -> Maker:
+        if not rule.sources[0].field:
+            return group(convert, number, many=many)
+        if rule.whole:
+            return several(convert, number, many=many)
+        return single(convert, rule.sources[0].component, number, many=many)
+
+    def end(self) -> list[str]:
+        """What comes last: each number once, defaults, and the question for what FHIR requires."""
+        lines: list[str] = []
+        if any(rule.target == ("identifier",) for rule in self._map.rules):
+            self._names["once"] = once
+            lines.append(" if len(out.get('identifier', ())) > 1: out['identifier'] = once(out['identifier'])")
+        for number, rule in enumerate(self._map.rules):
+            if rule.is_default:
+                self._names[f"D{number}"] = rule.constant, (number, DEFAULTED)
+                lines += self._default(number, rule)
+        return lines + [
+            f" if {' and '.join(f'{name!r} not in out' for name in names)}: return {names[0]!r}"
+            for names in required(self._map, self._elements)
+        ]
+
+    def _default(self, number: int, rule: Rule) -> list[str]:
+        *parents, last = rule.target
+        if parents:
+            return [
+                f" p = out.get({parents[0]!r})",
+                f" if p is not None and {last!r} not in p: p[{last!r}] = D{number}[0]",
+            ]
+        return [f" if {last!r} not in out: out[{last!r}] = D{number}[0]; doubts.append(D{number}[1])"]
+
+    def function(self, rules: Mapping[int, Rule], end: Iterable[str] = ()) -> Build:
+        """The function that follows these rules."""
+        simple = self._simple(rules)
+        lines = [f" f{n} = S[{n}]; n{n} = len(f{n})" for n in self._read(rules.values())]
+        lines += self._nested(simple)
+        for number, rule in rules.items():
+            if number not in simple:
+                lines += self._guarded(" ", number, rule)
+        text = "\n".join(["def build(S, out, doubts):", *lines, *end, " return None"])
+        exec(compile(text, f"<{self._map.name}>", "exec"), self._names)  # noqa: S102  (our own text)
+        return self._names.pop("build")
+
+    def _read(self, rules: Iterable[Rule]) -> list[int]:
+        paths = [path for rule in rules for path in (*rule.sources, *([rule.unless] if rule.unless else ()))]
+        return sorted({self._slots[path.segment, False] for path in paths if path.field})
+
+    def _simple(self, rules: Mapping[int, Rule]) -> dict[int, Rule]:
+        """Rules of one field of the own segment that alone write their element: they may run in any order."""
+        return {
+            number: rule
+            for number, rule in rules.items()
+            if len(rule.sources) == 1
+            and rule.sources[0].field
+            and rule.sources[0].segment == self._map.segment
+            and not any(_meet(rule, other, self._elements) for n, other in rules.items() if n != number)
+        }
+
+    def _nested(self, rules: Mapping[int, Rule]) -> Iterator[str]:
+        """By field, each inside the question whether the segment is so long: most segments end early."""
+        pad, before = " ", -1
+        for number, rule in sorted(rules.items(), key=lambda item: item[1].sources[0].field):
+            field = rule.sources[0].field
+            if field != before:
+                yield f"{pad}if n0 > {field}:"
+                pad, before = pad + " ", field
+            yield f"{pad}r = f0[{field}]"
+            yield f"{pad}if r{self._unless(rule)}:"
+            yield from self._made(pad + " ", number, rule)
+
+    def _unless(self, rule: Rule) -> str:
+        return f" and not ({self._raw(rule.unless)})" if rule.unless else ""
+
+    def _guarded(self, pad: str, number: int, rule: Rule) -> Iterator[str]:
+        if not rule.sources:
+            yield f"{pad}if True{self._unless(rule)}:"
+            yield from self._store(pad + " ", f"V{number}", rule)
+            return
+        if not rule.sources[0].field:
+            yield f"{pad}r = S[{self._slots[rule.sources[0].segment, True]}]"
+            yield f"{pad}if r{self._unless(rule)}:"
+        elif len(rule.sources) == 1:
+            yield f"{pad}r = {self._raw(rule.sources[0])}"
+            yield f"{pad}if r{self._unless(rule)}:"
+        else:
+            raws = [f"a{place}" for place in range(len(rule.sources))]
+            yield from (f"{pad}{raw} = {self._raw(path)}" for raw, path in zip(raws, rule.sources, strict=True))
+            yield f"{pad}if ({' or '.join(raws)}){self._unless(rule)}:"
+            yield f"{pad} r = {', '.join(raws)}"
+        yield from self._made(pad + " ", number, rule)
+
+    def _made(self, pad: str, number: int, rule: Rule) -> Iterator[str]:
+        if rule.whole and len(rule.sources) == 1:
+            yield f"{pad}r = (r,)"
+        if f"G{number}" in self._names:
+            yield f"{pad}v = G{number}(r)"
+            yield f"{pad}if v is None: v = K{number}(r, doubts)"
+        else:
+            yield f"{pad}v = K{number}(r, doubts)"
+        yield f"{pad}if v is not None:"
+        yield from self._store(pad + " ", "v", rule)
+
+    def _store(self, pad: str, value: str, rule: Rule) -> Iterator[str]:
+        *parents, last = rule.target
+        holder = "out"
+        for parent in parents:
+            yield f"{pad}p = {holder}.get({parent!r})"
+            yield f"{pad}if p is None: p = {holder}[{parent!r}] = {{}}"
+            holder = "p"
+        if last.endswith("[x]"):
+            yield f"{pad}{holder}.update({value})"
+        elif self._elements[rule.target].many:
+            yield f"{pad}{holder}[{last!r}] = {holder}[{last!r}] + {value} if {last!r} in {holder} else {value}"
+        else:
+            yield f"{pad}{holder}[{last!r}] = {value}"
+
+    def _raw(self, path: Path2) -> str:
+        slot = self._slots[path.segment, False]
+        return f"(f{slot}[{path.field}] if n{slot} > {path.field} else '')"
