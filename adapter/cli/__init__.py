@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "check",
     "coverage": "coverage",
     "codes": "codes",
+    "diff": "diff",
     "demo": "demo",
 }
 """Name of the command, which is that of its module, and its function there."""

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from adapter.cli.terminal import ERR, read_messages
+from adapter.cli import accounts
+from adapter.cli.terminal import ERR, OUT, read_messages, shown
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
 from adapter.errors import AdapterError
@@ -21,9 +22,10 @@ def convert_files(
     files: Annotated[list[Path], typer.Argument(help="Files with messages; - reads standard input.")],
     site: Annotated[str, typer.Option(help="Whose dialect it is; default: the site that MSH-3 and MSH-4 name.")] = "",
     *,
-    ledger: Annotated[
-        bool, typer.Option("--ledger", help="Add where each element came from, and what was left.")
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show where each element came from, and what became of each field.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --explain: a line of JSON, with the Bundle.")] = False,
 ) -> None:
     """Convert messages: one transaction Bundle a line (NDJSON).
 
@@ -31,7 +33,7 @@ def convert_files(
     that no site of mappings/ names is read by the standard alone. A message that cannot be converted gives an
     OperationOutcome in its place; the exit code is then 1.
 
-    [dim]adapter convert --ledger admission.hl7 | python -m json.tool[/]
+    [dim]adapter convert --explain admission.hl7[/]
     """
     catalog = load_catalog(data_folder("mappings"))
     chosen = named(catalog, site) if site else None
@@ -44,7 +46,11 @@ def convert_files(
             ERR.print(f"{file} message {number}: {error.text} ({error.code}; mended by: {error.mender})", markup=False)
             line: dict[str, Any] = outcome("invalid", f"{error.text} ({error.code})")
         else:
-            line = _with_ledger(made) if ledger else bundle(made)
+            if explain and not as_json:
+                OUT.print(f"[bold]{shown(file)} message {number}[/]: {made.structure} of {made.site}")
+                accounts.show(account(made))
+                continue
+            line = {"bundle": bundle(made), **account(made)} if explain else bundle(made)
         sys.stdout.buffer.write(json.dumps(line) + b"\n")
     sys.stdout.buffer.flush()
     raise typer.Exit(1 if failed else 0)
@@ -63,7 +69,3 @@ def bundle(converted: Converted) -> dict[str, Any]:
         for url, mapped in by_url.items()
     ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-
-
-def _with_ledger(converted: Converted) -> dict[str, Any]:
-    return {"bundle": bundle(converted), **account(converted)}

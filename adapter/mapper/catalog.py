@@ -16,6 +16,7 @@ from adapter.mapper.fixes import FIXES
 from adapter.mapper.plan import Plan, make_plan
 from adapter.mapper.rules import MessageMap, Part, Path2, Place, SegmentMap, read_message_map, read_segment_map
 from adapter.mapper.sites import Site, Sites, load_sites, standard_site
+from adapter.mapper.suggest import nearest
 from adapter.yaml_lines import Lines, load
 
 PlanKey = tuple[str, str, tuple[str, ...]]
@@ -98,9 +99,9 @@ def load_catalog(mappings: Path) -> Catalog:
 
 def _check_part(part: Part, structure: str, common: Mapping[str, SegmentMap]) -> None:
     if part.map not in common:
-        raise part.place.error(f"there is no mappings/segments/{part.map}.yaml")
+        raise part.place.error(f"there is no mappings/segments/{part.map}.yaml{nearest(part.map, common)}")
     if unknown := sorted(name for name in part.groups if not _has_group(structure, name)):
-        raise part.place.error(f"in: {structure} has no group {unknown[0]}")
+        raise part.place.error(f"in: {structure} has no group {unknown[0]}{nearest(unknown[0], _groups(structure))}")
     for path in part.clear:
         try:
             r4.element(f"{common[part.map].resource}.{path}")
@@ -115,6 +116,11 @@ def _has_group(structure: str, name: str) -> bool:
     return any(name in path.split(".")[:-1] for path in paths)
 
 
+def _groups(structure: str) -> set[str]:
+    paths = (path for version in grammar.versions() for path in grammar.structure_segments(structure, version))
+    return {name for path in paths for name in path.split(".")[:-1]}
+
+
 def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Reasons) -> SiteMaps:
     own = {
         file.stem: file
@@ -123,10 +129,14 @@ def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Reasons) 
     }
     if unknown := [name for name in site.fixes if name not in FIXES]:
         known = ", ".join(FIXES)
-        raise MappingError(f"fixes: there is no {unknown[0]}; known are {known}", file=site.folder / "site.yaml")
+        raise MappingError(
+            f"fixes: there is no {unknown[0]}; known are {known}{nearest(unknown[0], FIXES)}",
+            file=site.folder / "site.yaml",
+        )
     for name, file in own.items():
         if name not in common:
-            raise MappingError(f"changes a map that is not in mappings/segments: {name}", file=file, line=1)
+            text = f"changes a map that is not in mappings/segments: {name}{nearest(name, common)}"
+            raise MappingError(text, file=file, line=1)
     maps = {name: read_segment_map(own[name], base=base) if name in own else base for name, base in common.items()}
     compiled = {name: bind(segment_map, site) for name, segment_map in maps.items()}
     return SiteMaps(site, compiled, envelope)

@@ -68,7 +68,7 @@ def without_map(message: Message, ignored: Reasons) -> Iterator[Fate]:
 
 
 def _read(ledger: Ledger) -> set[_Where]:
-    """The fields that some rule, identity or order of a made resource reads."""
+    """The fields that some rule or identity of a made resource reads."""
     return {
         (index, field)
         for used in ledger.used()
@@ -83,7 +83,7 @@ def _paths(used: Used) -> Iterator[tuple[Path2, Sequence[int]]]:
     for rule in segment_map.rules:
         for path in rule.sources:
             yield path, (path.field,) if path.field else CONVERTERS[rule.converter].fields
-    for alternatives in (*segment_map.identity.paths, segment_map.order):
+    for alternatives in segment_map.identity.paths:
         for path in alternatives:
             yield path, (path.field,)
 

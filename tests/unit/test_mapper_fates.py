@@ -34,7 +34,7 @@ def admission() -> dict[str, Fate]:
     [
         ("PID-5", "mapped", ""),
         ("PV1-19", "mapped", ""),
-        ("EVN-2", "mapped", ""),
+        ("EVN-2", "ignored", "recorded date and time, order of events"),
         ("PID-1", "ignored", "set id"),
         ("MSH-10", "ignored", "message control id, answered in MSA-2 and kept with the message"),
         ("ZZZ-1", "unmapped", ""),
