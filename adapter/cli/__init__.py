@@ -21,6 +21,7 @@ COMMANDS = {
     "backup": "backup",
     "restore": "restore",
     "check": "check",
+    "site": "site",
     "coverage": "coverage",
     "codes": "codes",
     "diff": "diff",

@@ -46,10 +46,11 @@ class Compiled:
 def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     """The segments that a map reads: its own, then those of which all in the group are meant, then the nearest ones."""
     slots: dict[Slot, None] = {(segment_map.segment, False): None}
-    for path in [*_rule_paths(segment_map), *segment_map.order, *_identity_paths(segment_map), Path2("MSH", 7)]:
+    others = (*segment_map.order, *_identity_paths(segment_map), *segment_map.ignored, Path2("MSH", 7))
+    for path in (*_rule_paths(segment_map), *others):
         slots.setdefault((path.segment, not path.field), None)
-    own, *others = slots
-    return own, *sorted(others, key=lambda slot: not slot[1])
+    own, *further = slots
+    return own, *sorted(further, key=lambda slot: not slot[1])
 
 
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:

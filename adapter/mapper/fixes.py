@@ -7,6 +7,7 @@ still leads to its bytes.
 from collections.abc import Callable, Mapping
 
 from adapter.hl7v2.message import Segment
+from adapter.mapper.quirks import QUIRKS
 
 Fix = Callable[[tuple[Segment, ...]], tuple[Segment, ...]]
 
@@ -30,4 +31,4 @@ def _obx(segment: Segment, code: str, value: str) -> Segment:
     return segment._replace(fields=tuple(fields))
 
 
-FIXES: Mapping[str, Fix] = {"split-blood-pressure": split_blood_pressure}
+FIXES: Mapping[str, Fix] = {"split-blood-pressure": split_blood_pressure, **QUIRKS}
