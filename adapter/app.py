@@ -15,25 +15,16 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from adapter import log
-from adapter.convert import Converted, convert
 from adapter.crew import Crew
 from adapter.errors import ConfigurationError
-from adapter.fhir.profiles import definitions
-from adapter.hl7v2.slim import stored
-from adapter.mapper.engine import Mapped
 from adapter.service import Service
 from adapter.settings import Settings
 from adapter.stock import Stock
 from adapter.store import parts
 from adapter.store.database import Database, open_database
 from adapter.store.incidents import Incidents
-from adapter.store.lanes import Claimed
-from adapter.store.resources import ResourceWriter
 from adapter.tally import Work
 from adapter.worker import Worker
-
-DEFINED = "1970-01-01T00:00:00Z"
-"""The time of the store's own resources: whatever the files say now replaces what they said before."""
 
 SWITCH_SECONDS = 0.0005
 
@@ -63,7 +54,7 @@ def run(settings: Settings) -> None:
     settle()
     database = open_database(settings.database)
     try:
-        _define(database, stock)
+        stock.present().define(database, now())
         parts.sweep(database, now())
         incidents = Incidents(database, now)
         works = [Work() for _ in range(_worker_count(settings, database))]
@@ -81,16 +72,6 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
-
-
-def _define(database: Database, stock: Stock) -> None:
-    """Put the study and the hospitals into the store; what is there already is left as it is."""
-    with database.write() as connection:
-        writer = ResourceWriter(connection, stock.rules.search_index, stock.rules.merge, now())
-        for resource in definitions(stock.profiles):
-            mapped = Mapped(resource, DEFINED, fill=False, defaults=(), cleared=(), map="profiles", patient_id=None)
-            writer.put(mapped, site="", message_id=0)
-        writer.flush()
 
 
 def _worker_count(settings: Settings, database: Database) -> int:
@@ -155,10 +136,6 @@ def _outlive_nobody(stop: threading.Event) -> None:
 
 
 def _worker(database: Database, stock: Stock, name: str, work: Work) -> Worker:
-    def converted(claimed: Claimed) -> Converted:
-        raw = stored(claimed.raw) if claimed.large else claimed.raw
-        return convert(raw, catalog=stock.catalog, site=stock.catalog.sites[claimed.site])
-
-    worker = Worker(database, name=name, convert=converted, rules=stock.rules, clock=now)
+    worker = Worker(database, name=name, convert=stock.convert, rules=stock.rules, clock=now)
     worker.work = work
     return worker

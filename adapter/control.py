@@ -15,6 +15,7 @@ from adapter.mapper.catalog import Catalog
 from adapter.monitor import Monitor
 from adapter.operate import door
 from adapter.operate.explain import Explanation
+from adapter.operate.replays import Replays
 from adapter.settings import Settings
 from adapter.store.database import Database
 from adapter.store.incidents import Incidents
@@ -26,7 +27,8 @@ from adapter.tally import Tally, Work
 class Control:
     """One for a service; `works` are what its workers count, `tally` what its intake does.
 
-    `certificates` tells the days left by listener, `accept` takes what was refused as a whole.
+    `certificates` tells the days left by listener, `accept` takes what was refused as a whole, `replays` carries out
+    replays.
     """
 
     settings: Settings
@@ -36,6 +38,7 @@ class Control:
     works: Sequence[Work]
     certificates: Callable[[], Mapping[str, float]] = dict[str, float]
     accept: Accept | None = None
+    replays: Replays | None = None
     token: str = field(default_factory=door.new_token, repr=False)
     tally: Tally = field(init=False)
 
@@ -61,7 +64,8 @@ class Control:
             wal=wal,
             clock=self.clock,
         )
-        add_operator(app, Operator(self.database, tokens, Explanation(self.catalog), self.accept), observed)
+        operator = Operator(self.database, tokens, Explanation(self.catalog), self.accept, self.replays)
+        add_operator(app, operator, observed)
 
     @contextmanager
     def watching(self, url: str, incidents: Incidents) -> Generator[None]:

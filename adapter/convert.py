@@ -56,15 +56,13 @@ def convert(raw: bytes | Slim, *, catalog: Catalog, site: Site | None = None) ->
     message_map = catalog.messages.get(f"{message.type}^{message.event}")
     if message_map is None:
         raise NoMap(f"no map for {message.type}^{message.event}")
-    segments = message.segments
-    if message.delimiters != STANDARD:
-        segments = _in_standard_delimiters(message)
+    segments = message.segments if _is_standard(message) else _in_standard_delimiters(message)
     for fix in site.fixes:
         segments = FIXES[fix](segments)
     maps = catalog.site_maps[site.code]
     version = message.version or site.intake.version or grammar.versions()[-1]
     plan = maps.plan(message_map, version, tuple([segment.name for segment in segments]))
-    outcome = map_message(message, segments, plan, maps.compiled, ignored=maps.ignored)
+    outcome = map_message(message, segments, plan, maps.compiled, ignored=maps.left_out(message_map))
     issues = (*_issues(message), *outcome.issues)
     if broken := next((issue for issue in issues if issue.kind == BROKEN), None):
         raise BrokenDocument(f"{broken.path}: {broken.code}, {broken.text}")
@@ -87,6 +85,13 @@ def _issues(message: Message) -> list[Issue]:
     return [Issue(one.severity, one.code, str(one.at), one.text, "", one.kind) for one in remarks(message)]
 
 
+def _is_standard(message: Message) -> bool:
+    r"""Whether compiled maps can read it as it is; the sign of truncation (v2.7) matters only where it is escaped."""
+    if message.delimiters == STANDARD:
+        return True
+    return message.delimiters._replace(truncation=None) == STANDARD and "\\P\\" not in message.source
+
+
 def _in_standard_delimiters(message: Message) -> tuple[Segment, ...]:
     r"""The same segments as if they had been sent with `|^~\&`; compiled maps know no others."""
     return tuple(
@@ -104,6 +109,8 @@ def _in_standard_delimiters(message: Message) -> tuple[Segment, ...]:
 def _standard_text(segment: Segment, number: int) -> str:
     if segment.name == "MSH" and number in {1, 2}:
         return ("", "|", "^~\\&")[number]
+    if (raw := segment.raw(number)).isalnum():
+        return raw
     return "~".join(
         "^".join("&".join(escape(text, STANDARD) for text in component) for component in repetition)
         for repetition in segment.field(number)

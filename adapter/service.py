@@ -36,6 +36,7 @@ from adapter.intake import (
 )
 from adapter.intake.inventory import entries
 from adapter.listeners import Listener, Plan, load_plan
+from adapter.replay.run import Replayer
 from adapter.replies.delivery import Deliveries
 from adapter.settings import Settings
 from adapter.stock import Stock
@@ -67,7 +68,14 @@ class Service:
         self._inventory = Inventory(settings.data, incidents, clock)
         self._lines = Lines(self._intake, stock.catalog, settings, self._inventory)
         self._control = Control(
-            settings, database, stock.catalog, clock, works, certificates=self._days_left, accept=self._accept
+            settings,
+            database,
+            stock.catalog,
+            clock,
+            works,
+            certificates=self._days_left,
+            accept=self._accept,
+            replays=Replayer(database, stock.present(), clock),
         )
         self._intake.tally = self._control.tally
 

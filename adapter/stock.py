@@ -3,13 +3,22 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapter.convert import Converted, convert
 from adapter.data import data_folder
+from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
+from adapter.hl7v2.slim import stored
 from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.mapper.engine import Mapped
+from adapter.replay.present import Present
+from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
 from adapter.trial.study import load_study
 from adapter.worker import Rules
+
+DEFINED = "1970-01-01T00:00:00Z"
+"""The time of the store's own resources: whatever the files say now replaces what they said before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +31,33 @@ class Stock:
     profiles: Path
 
     @classmethod
-    def load(cls) -> "Stock":
+    def load(cls, mappings: Path | None = None) -> "Stock":
         """Read and check them.
+
+        Args:
+            mappings: another folder than that of this installation.
 
         Raises:
             MappingError: the first thing that is wrong, with file and line.
         """
-        mappings, profiles = data_folder("mappings"), data_folder("profiles")
-        index = load_search_index(profiles)
-        rules = Rules(index, load_merge_rules(mappings), load_study(mappings))
-        return cls(load_catalog(mappings), rules, index, profiles)
+        mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
+        index, catalog = load_search_index(profiles), load_catalog(mappings)
+        rules = Rules(index, load_merge_rules(mappings), load_study(mappings), catalog.version)
+        return cls(catalog, rules, index, profiles)
+
+    def convert(self, claimed: Claimed) -> Converted:
+        """Convert a message of the inbox by these mappings.
+
+        Raises:
+            AdapterError: it cannot be converted.
+        """
+        raw = stored(claimed.raw) if claimed.large else claimed.raw
+        return convert(raw, catalog=self.catalog, site=self.catalog.sites[claimed.site])
+
+    def present(self) -> Present:
+        """What messages are converted again by; with the store's own resources (the study, the hospitals)."""
+        own = [
+            Mapped(resource, DEFINED, fill=False, defaults=(), cleared=(), map="profiles", patient_id=None)
+            for resource in definitions(self.profiles)
+        ]
+        return Present(self.convert, self.rules, own)

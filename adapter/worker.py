@@ -5,31 +5,26 @@ message is converted again, and converting it again changes nothing.
 """
 
 import logging
-import re
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
 
 from adapter import failpoints
 from adapter.convert import Converted
-from adapter.errors import AdapterError, Held, NoMap, StorageUnavailable
+from adapter.converting import Bug, Done, bounded, converted, findings
+from adapter.errors import AdapterError, Held, StorageUnavailable
 from adapter.log import event
-from adapter.mapper.engine import Mapped
 from adapter.replies import owed
 from adapter.store import inbox, lanes, worklist
-from adapter.store.database import Database, refused
-from adapter.store.figures import UNREAD
+from adapter.store.database import Connection, Database, refused
 from adapter.store.index import SearchIndex
 from adapter.store.lanes import Claimed, Finished
 from adapter.store.members import Study
 from adapter.store.merge import MergeRule
 from adapter.store.resources import ResourceWriter
-from adapter.store.worklist import Lacking
 from adapter.tally import Work
 from adapter.trial.study import StudyRules, subject_number, tie
 
@@ -43,42 +38,25 @@ _ALONE_SECONDS = 0.25  # and so long when nobody waits: what a transaction costs
 _MOST = 250  # messages at once
 _FIRST = 10
 _RETRIES = 3  # of a transaction: deadlock, another process's write (F17)
-_OCCURRENCE = re.compile(r"\[\d+\]")
 _PAUSE = 1.0  # seconds between looks at an empty inbox, or at a storage that failed
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a worker follows when it writes: search parameters, mappings/merge.yaml, mappings/study.yaml."""
+    """What a worker follows when it writes: search parameters, mappings/merge.yaml, mappings/study.yaml.
+
+    `mapping` is the version of the mappings.
+    """
 
     search_index: SearchIndex
     merge: Mapping[str, MergeRule]
     study: StudyRules
+    mapping: str = ""
 
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """A message after converting; only one that is mapped has resources, its structure, and findings.
-
-    A finding is a path, the kind, and a text for people; `lacking` is what has no row in a table.
-    """
-
-    claimed: Claimed
-    finished: Finished
-    resources: Sequence[Mapped] = ()
-    structure: str = ""
-    findings: Sequence[tuple[str, str, str]] = ()
-    lacking: Sequence[Lacking] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Bug:
-    """An exception that nobody named."""
-
-    exception: Exception
-
-
-_Made = TypeVar("_Made")
+    def writer(self, connection: Connection, now: datetime) -> ResourceWriter:
+        """What writes resources by these rules, tied to the study."""
+        study = Study(partial(subject_number, study=self.study), partial(tie, study=self.study))
+        return ResourceWriter(connection, self.search_index, self.merge, now, study=study)
 
 
 class Worker:
@@ -103,7 +81,6 @@ class Worker:
             clock: the time in UTC, for lastUpdated.
         """
         self._database, self._name, self._convert, self._rules, self._clock = database, name, convert, rules, clock
-        self._study = Study(partial(subject_number, study=rules.study), partial(tie, study=rules.study))
         self._batch, self._failed = _FIRST, False
         self.work = Work()
 
@@ -138,7 +115,7 @@ class Worker:
         failpoints.reach("converted")
         self._failed = True
         written = self._tried(done, untried)
-        if isinstance(written, _Bug):
+        if isinstance(written, Bug):
             self._blame(done, written)
         self._failed = False
         for one in done:
@@ -146,9 +123,9 @@ class Worker:
                 event("message_held", level=logging.WARNING, message_id=one.claimed.id, code=one.finished.cause_code)
         return len(claimed)
 
-    def _convert_all(self, claimed: list[Claimed]) -> tuple[list[_Done], list[int]]:
+    def _convert_all(self, claimed: list[Claimed]) -> tuple[list[Done], list[int]]:
         """Convert in order; what follows a message of its lane that failed is not tried."""
-        done: list[_Done] = []
+        done: list[Done] = []
         untried: list[int] = []
         blocked: set[str] = set()
         for one in claimed:
@@ -161,32 +138,19 @@ class Worker:
             done.append(result)
         return done, untried
 
-    def _converted(self, claimed: Claimed) -> _Done:
+    def _converted(self, claimed: Claimed) -> Done:
         """Convert one message, whatever happens."""
         if claimed.attempts > ATTEMPTS:
             return _poison(claimed, "its worker died")
-        try:
-            made = _bounded(partial(self._mapped, claimed))
-        except NoMap as cause:
-            return _ended(claimed, "unmapped", cause)
-        except AdapterError as cause:
-            return _ended(claimed, "held", cause)
-        if not isinstance(made, _Bug):
+        made = converted(claimed, self._convert)
+        if isinstance(made, Done):
             return made
         event("conversion_failed", level=logging.ERROR, failure=made.exception, message_id=claimed.id)
         if claimed.attempts < ATTEMPTS:
-            return _Done(claimed, Finished(claimed.id, "received"))
+            return Done(claimed, Finished(claimed.id, "received"))
         return _poison(claimed, type(made.exception).__name__)
 
-    def _mapped(self, claimed: Claimed) -> _Done:
-        made = self._convert(claimed)
-        found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
-        found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues if one.severity != "information"]
-        return _Done(
-            claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found, _lacking(claimed, made)
-        )
-
-    def _tried(self, done: Sequence[_Done], untried: Sequence[int]) -> _Bug | None:
+    def _tried(self, done: Sequence[Done], untried: Sequence[int]) -> Bug | None:
         """Write, again where the database was only in a bad moment (F17).
 
         Returns:
@@ -194,15 +158,15 @@ class Worker:
         """
         for attempt in range(1, _RETRIES + 1):
             try:
-                return _bounded(partial(self._write, done, untried))
+                return bounded(partial(self._write, done, untried))
             except StorageUnavailable as failure:
                 if refused(failure):
-                    return _Bug(failure)
+                    return Bug(failure)
                 if attempt == _RETRIES:
                     raise
         return None
 
-    def _blame(self, done: Sequence[_Done], bug: _Bug) -> None:
+    def _blame(self, done: Sequence[Done], bug: Bug) -> None:
         """Return messages of which one cannot be written: taken one by one (F24), it shows which it is."""
         event("writing_failed", level=logging.ERROR, failure=bug.exception, messages=len(done))
         with self._database.write() as connection:
@@ -212,20 +176,18 @@ class Worker:
                 owed.write(connection, [held.finished.id])
             lanes.release(connection, worker=self._name)
 
-    def _write(self, done: Sequence[_Done], untried: Sequence[int]) -> None:
+    def _write(self, done: Sequence[Done], untried: Sequence[int]) -> None:
         with self._database.write() as connection:
             started = time.monotonic()
-            writer = ResourceWriter(
-                connection, self._rules.search_index, self._rules.merge, self._clock(), study=self._study
-            )
+            writer = self._rules.writer(connection, self._clock())
             for one in done:
                 for mapped in one.resources:
                     writer.put(mapped, site=one.claimed.site, message_id=one.claimed.id)
             writer.flush()
-            inbox.add_findings(connection, _findings(done))
+            inbox.add_findings(connection, findings(done))
             worklist.write(connection, [(one.claimed.id, one.lacking) for one in done])
             ended = [one.finished for one in done if one.finished.state != "received"]
-            lanes.finish(connection, ended, worker=self._name)
+            lanes.finish(connection, ended, worker=self._name, mapping=self._rules.mapping)
             owed.write(connection, [one.id for one in ended])
             lanes.give_back(connection, untried, worker=self._name)
             lanes.release(connection, worker=self._name)
@@ -241,45 +203,6 @@ class Worker:
         self._batch = max(1, min(round(seconds / each), self._batch * 2, _MOST))
 
 
-def _everywhere(path: str) -> str:
-    """`OBX[3]-5` → `OBX-5`: what is counted is the field, wherever it stands."""
-    return _OCCURRENCE.sub("", path, count=1)
-
-
-def _lacking(claimed: Claimed, made: Converted) -> list[Lacking]:
-    """What of this message has no row in a table."""
-    return [
-        Lacking(claimed.site, one.kind, one.sent.table, _everywhere(one.path), one.sent.code, one.sent.display)
-        for one in made.missing
-    ]
-
-
-def _ended(claimed: Claimed, state: str, cause: AdapterError) -> _Done:
-    return _Done(claimed, Finished(claimed.id, state, cause.code, cause.text, cause.mender))
-
-
-def _poison(claimed: Claimed, reason: str) -> _Done:
+def _poison(claimed: Claimed, reason: str) -> Done:
     text = f"converting failed {ATTEMPTS} times: {reason}"
-    return _Done(claimed, Finished(claimed.id, "held", Held.code, text, AdapterError.mender))
-
-
-def _bounded(action: Callable[[], _Made]) -> _Made | _Bug:
-    """The one boundary against our own bugs: a message that meets one must hold its lane, and not stop the worker."""
-    try:
-        return action()
-    except AdapterError:
-        raise
-    except Exception as bug:  # noqa: BLE001  (a bug has no name to catch it by)
-        return _Bug(bug)
-
-
-def _findings(done: Sequence[_Done]) -> list[tuple[str, str, str, str, str, int, int]]:
-    """How often each thing was found: site, structure, path, kind, text, count, and a message that shows it."""
-    counted: Counter[tuple[str, str, str, str, str]] = Counter()
-    example: dict[tuple[str, str, str, str, str], int] = {}
-    for one in done:
-        for found in one.findings:
-            key = (one.claimed.site, one.structure, *found)
-            counted[key] += 1
-            example.setdefault(key, one.claimed.id)
-    return [(*key, count, example[key]) for key, count in counted.items()]
+    return Done(claimed, Finished(claimed.id, "held", Held.code, text, AdapterError.mender))

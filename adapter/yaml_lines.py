@@ -29,7 +29,8 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> Lines:
     made = Lines()
     made.line, made.at = node.start_mark.line + 1, {}
     for key_node, value_node in node.value:
-        key = str(construct(key_node, deep=True))
+        # As it is written: `on` is no boolean here.
+        key = str(key_node.value) if isinstance(key_node, yaml.ScalarNode) else str(construct(key_node, deep=True))
         line = key_node.start_mark.line + 1
         if key in made.at:
             raise yaml.MarkedYAMLError(None, None, f"key {key!r} stands twice", key_node.start_mark)

@@ -1,4 +1,4 @@
-"""The operator's interface under /operator: messages, incidents, requeue and release, as JSON.
+"""The operator's interface under /operator: messages, incidents, requeue, release and replay, as JSON.
 
 It always asks for a token: that of ADAPTER_OPERATOR_TOKEN, or the one that this start wrote for the commands of this
 machine (`operate/door.py`). Every request is in the access audit before it is answered (`audited.py`).
@@ -16,6 +16,7 @@ from adapter import log
 from adapter.fhir import json
 from adapter.operate import messages, repairs, worklist
 from adapter.operate.asked import NAMES, asked_for
+from adapter.operate.replays import Order, Replays, selected
 from adapter.request_errors import BadParameter, LoginRequired, NotFound
 from adapter.store import record, standing
 from adapter.store.database import Connection, Database
@@ -36,6 +37,7 @@ class Operator:
     tokens: dict[str, str]
     explain: messages.Explain
     accept: Accept | None = None
+    replays: Replays | None = None
 
 
 def endpoint(operator: Operator, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -120,6 +122,23 @@ def repair(kind: str) -> _Handler:
         return done
 
     return handler
+
+
+def replay(operator: Operator, request: Request, said: dict[str, Any]) -> dict[str, Any]:
+    """`POST /operator/replay`: with `actor` and `reason` a replay begins; without, its next part is done.
+
+    The body holds `mapping`, the version of the mappings that is meant; to begin, `filter` too; to go on, `replay`,
+    the number of one (by default of the last).
+    """
+    if operator.replays is None:
+        raise NotFound("this program carries out no replays")
+    mapping = str(said.get("mapping") or "")
+    if "reason" not in said:
+        return operator.replays.go_on(_number(said, "replay"), mapping)
+    order = Order(selected(said.get("filter") or {}), mapping, str(said.get("actor") or ""), str(said["reason"] or ""))
+    begun = operator.replays.begin(order)
+    log.event("replay_ordered", count=begun["messages"], principal=request.state.principal)
+    return begun
 
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

@@ -95,6 +95,7 @@ def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
         app.add_route(path, operate.endpoint(operator, handler), methods=_READ)
     for kind in (REQUEUE, RELEASE):
         app.add_route(f"/operator/{kind}", operate.endpoint(operator, operate.repair(kind)), methods=["POST"])
+    app.add_route("/operator/replay", operate.endpoint(operator, operate.replay), methods=["POST"])
 
 
 def create_hl7_app(post_hl7: PostHl7, *, terms: Terms, refused: Refused) -> FastAPI:

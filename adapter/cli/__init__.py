@@ -17,6 +17,7 @@ COMMANDS = {
     "incidents": "incidents",
     "requeue": "requeue",
     "release": "release",
+    "replay": "replay",
     "doctor": "doctor",
     "backup": "backup",
     "restore": "restore",

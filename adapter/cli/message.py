@@ -25,7 +25,7 @@ HEX_WHOLE = 64 * 1024
 HEAD = (
     *("site", "state", "cause_code", "cause", "mender", "ack_code", "ack_outcome", "received_at", "finished_at"),
     *("channel", "transport", "peer", "control_id", "message_type", "event", "structure", "version", "encoding"),
-    *("lane", "attempts", "flags", "length", "sha256", "lease_owner", "lease_until"),
+    *("lane", "attempts", "flags", "length", "sha256", "lease_owner", "lease_until", "mapping"),
 )
 
 
@@ -89,7 +89,7 @@ def _show(found: dict[str, Any], dump: list[str]) -> None:
     _part("as it would read", [_reading(one) for one in found.get("readings", ())])
     _part("fields", [line for segment in found.get("tree", ()) for line in _segment(segment)])
     _part("answer", str(found["ack"] or "none").splitlines())
-    for name in ("resent", "actions", "reply", "resources"):
+    for name in ("resent", "actions", "replay", "reply", "resources"):
         _part(name, [_row(one) for one in found[name]])
     for name, some in found["linked"].items():
         _part(name, [_row(one) for one in some])

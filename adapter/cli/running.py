@@ -43,7 +43,7 @@ def repairing(settings: Settings, chosen: Chosen, *, url: str = "") -> Generator
     """
     if url:
         token = settings.operator_token
-        with _client(url, token.get_secret_value() if token else "") as client:
+        with client_of(url, token.get_secret_value() if token else "") as client:
             yield _asked(client, chosen)
         return
     try:
@@ -52,7 +52,7 @@ def repairing(settings: Settings, chosen: Chosen, *, url: str = "") -> Generator
         found = door.find(settings.data)
         if found is None:
             raise ConfigurationError(f"{held.text}; give --url and ADAPTER_OPERATOR_TOKEN to ask it") from held
-        with _client(found.url, found.token) as client:
+        with client_of(found.url, found.token) as client:
             yield _asked(client, chosen)
         return
     try:
@@ -91,7 +91,7 @@ def recorded(settings: Settings, database: Database, number: int) -> None:
     if found is None:
         _record(settings.data / "audit", database, number, name)
         return
-    with _client(found.url, found.token) as client:
+    with client_of(found.url, found.token) as client:
         try:
             answer = client.get(f"/operator/messages/{number}", headers={"X-Request-Id": name})
         except httpx.HTTPError:
@@ -120,18 +120,25 @@ def _asked(client: httpx.Client, chosen: Chosen) -> tuple[Plan, CarryOut]:
     body: dict[str, Any] = {"filter": as_texts(chosen.asked), "message": chosen.number}
 
     def carry_out(token: str, doing: Doing) -> dict[str, Any]:
-        return _post(client, chosen.kind, {**body, "plan": token, "actor": doing.actor, "reason": doing.reason})
+        return post(client, chosen.kind, {**body, "plan": token, "actor": doing.actor, "reason": doing.reason})
 
-    return lambda: _post(client, chosen.kind, body), carry_out
+    return lambda: post(client, chosen.kind, body), carry_out
 
 
-def _client(url: str, token: str) -> httpx.Client:
+def client_of(url: str, token: str) -> httpx.Client:
+    """A client of a program's operator interface."""
     headers = {"Authorization": f"Bearer {token}"}
     # What environments say of proxies is not for a program of this machine.
     return httpx.Client(base_url=url, headers=headers, timeout=SECONDS, trust_env=False)
 
 
-def _post(client: httpx.Client, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+def post(client: httpx.Client, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+    """What the program answers to `POST /operator/kind`.
+
+    Raises:
+        BadParameter: it does not understand.
+        ConfigurationError: it does not answer, or refuses.
+    """
     try:
         answer = client.post(f"/operator/{kind}", content=json.dumps(body))
     except httpx.HTTPError as error:

@@ -94,7 +94,7 @@ def element(path: str) -> Element:
 
     Args:
         path: from the type down: `Patient.name`, `Observation.value[x]`, `Observation.valueQuantity.value`,
-            `Encounter.period.start`.
+            `Encounter.period.start`; `Patient._birthDate.extension` for what a primitive carries beside its value.
 
     Raises:
         UnknownElement: R4 has it not (R4B's own elements included); names the nearest.
@@ -104,7 +104,7 @@ def element(path: str) -> Element:
     if not names:
         return Element(path, (first,), (first,), many=False, required=False)
     for name in names[:-1]:
-        found = _field(model, name, walked)
+        found = _carried(model, name, walked) if name.startswith("_") else _field(model, name, walked)
         walked = f"{walked}.{name}"
         if found.model is None:
             raise UnknownElement(f"{walked} is a {found.type_name} and has no elements")
@@ -163,6 +163,9 @@ def _walk(value: dict[str, Any], model: str, owner: str, path: str) -> Iterator[
 
 
 def _leaf(path: str, owner: str, model: str, name: str) -> Element:
+    if name.startswith("_"):
+        found = _carried(model, name, path.rpartition(".")[0])
+        return Element(path, (name,), ("Element",), found.many, required=False)
     if not name.endswith("[x]"):
         found = _field(model, name, path.rpartition(".")[0])
         return Element(path, (name,), (found.type_name,), found.many, found.required, _binding(f"{owner}.{name}"))
@@ -171,6 +174,14 @@ def _leaf(path: str, owner: str, model: str, name: str) -> Element:
         raise _unknown(path, name, model)
     names, types = tuple(f.name for f in choices), tuple(f.type_name for f in choices)
     return Element(path, names, types, choices[0].many, choices[0].required)
+
+
+def _carried(model: str, name: str, path: str) -> _Field:
+    """What a primitive carries beside its value (`_birthDate`), with its id and extensions."""
+    primitive = _field(model, name[1:], path)
+    if primitive.model is not None:
+        raise UnknownElement(f"{path}.{name[1:]} is a {primitive.type_name}, which holds its extensions itself")
+    return _Field(name, "Element", "Element", primitive.many, required=False, choice="")
 
 
 def _field(model: str, name: str, path: str) -> _Field:

@@ -277,8 +277,6 @@ def unescape(text: str, delimiters: Delimiters) -> str:
 
 def odd_escape(text: str, delimiters: Delimiters) -> bool:
     """Whether a raw text holds an escape sequence that stays as it is (C18, C19)."""
-    if delimiters.escape not in text:
-        return False
     pattern, _ = _sequences(delimiters)
 
     def unread(match: re.Match[str]) -> str:

@@ -91,7 +91,7 @@ def _segments(text: str, delimiters: Delimiters) -> tuple[Segment, ...]:
     header_fields = segments[0].fields
     segments[0] = Segment("MSH", ("MSH", separator, *header_fields[1:]), 0, delimiters)
     if text.count(delimiters.repetition) > MAX_REPETITIONS or text.count(delimiters.subcomponent) >= MAX_SUBCOMPONENTS:
-        _check_parts(segments, delimiters)
+        _check_parts(segments, delimiters, lines)
     return tuple(segments)
 
 
@@ -139,8 +139,12 @@ def _malformed(name: str, before: Sequence[Segment]) -> MalformedSegment:
     return MalformedSegment(f"{text}; it follows this one", at=Location(last, _occurrence(last, before[:-1])))
 
 
-def _check_parts(segments: Sequence[Segment], delimiters: Delimiters) -> None:
-    for number, segment in enumerate(segments):
+def _check_parts(segments: Sequence[Segment], delimiters: Delimiters, lines: Sequence[str]) -> None:
+    for number, (segment, line) in enumerate(zip(segments, lines, strict=True)):
+        if line.count(delimiters.repetition) < MAX_REPETITIONS and (
+            line.count(delimiters.subcomponent) < MAX_SUBCOMPONENTS
+        ):
+            continue
         for position, raw in enumerate(segment.fields):
             if position <= 2 and segment.name in HEADERS:
                 continue

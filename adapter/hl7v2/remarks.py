@@ -50,11 +50,11 @@ _ODD_ESCAPE = ("an escape sequence that is not understood is kept as sent", "esc
 
 def _odd_escapes(message: Message) -> Iterator[Location]:
     counts: dict[str, int] = {}
-    left = _MOST
+    left, mark = _MOST, message.delimiters.escape
     for segment in message.segments:
         counts[segment.name] = occurrence = counts.get(segment.name, 0) + 1
         for number, raw in enumerate(segment.fields):
-            if number <= 2 and segment.name in HEADERS:
+            if mark not in raw or (number <= 2 and segment.name in HEADERS):
                 continue
             if odd_escape(raw, message.delimiters):
                 yield Location(segment.name, occurrence, number)

@@ -1,16 +1,17 @@
 """Binding: a segment map is checked against HL7 v2 and FHIR R4 and compiled for one site."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from adapter.fhir import r4
 from adapter.hl7v2 import grammar
 from adapter.hl7v2.message import split_field
-from adapter.mapper.compiled import Compiled, Slots, reads, slot_order
+from adapter.mapper.compiled import Compiled, Slots, reads, slot_order, told
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
-from adapter.mapper.generate import generate
+from adapter.mapper.generate import details, generate
+from adapter.mapper.ids import NAMING
 from adapter.mapper.makers import MEMO_LIMIT, STANDARD
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
@@ -18,18 +19,22 @@ from adapter.mapper.suggest import nearest, nearest_path
 from adapter.mapper.times import order_key
 
 HEADER_TIME = Path2("MSH", 7)
-NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
 
 
-def bind(segment_map: SegmentMap, site: Site) -> Compiled:
+def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]) -> Compiled:
     """Check and compile one segment map for one site.
+
+    Args:
+        segment_map: as read.
+        site: whose tables it is bound to.
+        unread: per data type, the components that are left out on purpose.
 
     Raises:
         MappingError: an unknown v2 path, FHIR element, converter, code table or a type that does not fit.
     """
     elements = {rule.target: _checked(rule, segment_map, site) for rule in segment_map.rules}
     slots = slot_order(segment_map)
-    for path in (*segment_map.order, *segment_map.ignored):
+    for path in (*segment_map.order, *segment_map.when, *segment_map.ignored):
         _known_path(path, segment_map.place)
     identity = segment_map.identity
     for alternatives in identity.paths:
@@ -45,10 +50,25 @@ def bind(segment_map: SegmentMap, site: Site) -> Compiled:
         identify=_identify(segment_map, site, slots),
         event_time=_event_time(segment_map, site, slots),
         shares_event_time=all(path.segment != segment_map.segment for path in segment_map.order),
-        names_identifier=not identity.converter,
-        reads=reads(segment_map),
-        repeats={rule.target: elements[rule.target].many for rule in segment_map.rules if rule.refer},
+        names_identifier=not identity.converter and _has(segment_map.resource, "identifier"),
+        told=tuple(told(rule, slots) for rule in segment_map.rules),
+        reads=reads(segment_map, unread),
+        repeats={
+            rule.target: r4.element(f"{segment_map.resource}.{rule.target[0]}").many
+            for rule in segment_map.rules
+            if rule.refer
+        },
+        wanted=_wanted(segment_map, slots),
+        details=details(segment_map, site, unread),
     )
+
+
+def _has(resource: str, name: str) -> bool:
+    try:
+        r4.element(f"{resource}.{name}")
+    except r4.UnknownElement:
+        return False
+    return True
 
 
 def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
@@ -58,7 +78,7 @@ def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
         _known_path(source, rule.place)
     if rule.codes and not site.table(rule.codes):
         raise rule.place.error(f"codes: there is no table {rule.codes}{nearest(rule.codes, site.tables())}")
-    if rule.codes and not {*element.types} & {"code", "Coding", "CodeableConcept"}:
+    if rule.codes and not rule.converter and not {*element.types} & {"code", "Coding", "CodeableConcept"}:
         raise rule.place.error(f"codes: {path} is {' or '.join(element.types)}, which holds no code")
     if rule.converter:
         _checked_converter(rule, path, element)
@@ -68,13 +88,17 @@ def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
 def _checked_target(rule: Rule, segment_map: SegmentMap, path: str) -> r4.Element:
     try:
         element = r4.element(path)
-        for depth in range(1, len(rule.target)):
-            if r4.element(f"{segment_map.resource}.{'.'.join(rule.target[:depth])}").many:
-                raise rule.place.error(f"{'.'.join(rule.target[:depth])} repeats: a converter must make it whole")
+        repeats = [
+            depth
+            for depth in range(1, len(rule.target))
+            if r4.element(f"{segment_map.resource}.{'.'.join(rule.target[:depth])}").many
+        ]
     except r4.UnknownElement as error:
         raise rule.place.error(str(error)) from error
-    if rule.refer and len(rule.target) > 1:
-        raise rule.place.error("refer: writes elements of the resource itself")
+    if rule.refer and (len(rule.target) > 2 or (len(rule.target) == 2 and repeats != [1])):
+        raise rule.place.error("refer: writes elements of the resource, or one of each item of an element that repeats")
+    if repeats and not rule.refer:
+        raise rule.place.error(f"{'.'.join(rule.target[: repeats[0]])} repeats: a converter must make it whole")
     if rule.is_default and len(rule.target) > 2:
         raise rule.place.error("default: writes elements of the resource, or of one of its elements")
     return element
@@ -84,15 +108,28 @@ def _checked_converter(rule: Rule, path: str, element: r4.Element) -> None:
     converter = CONVERTERS.get(rule.converter)
     if converter is None:
         raise rule.place.error(f"as: there is no converter {rule.converter}{nearest(rule.converter, CONVERTERS)}")
-    takes = 0 if not rule.sources[0].field else len(rule.sources)
+    takes = len(rule.sources) if rule.whole or rule.sources[0].field else 0
     if converter.sources not in {takes, -1 if takes else 0} or (takes == 1 and rule.whole != converter.whole):
         raise rule.place.error(f"as: {rule.converter} does not take from: as it stands here")
+    if rule.urls:
+        _checked_extension(rule, converter.makes, path, element)
+        return
+    if rule.refer:
+        path = path.rpartition(".")[0]
+        element = r4.element(path)
     fits = converter.makes in {*element.types, path} or (
         converter.makes.endswith("[x]") and path.endswith(f".{converter.makes}")
     )
     if not fits:
         wanted = " or ".join(element.types)
         raise rule.place.error(f"as: {rule.converter} makes {converter.makes}, but {path} is {wanted}")
+
+
+def _checked_extension(rule: Rule, makes: str, path: str, element: r4.Element) -> None:
+    if element.types != ("Extension",):
+        raise rule.place.error(f"url: {path} is no extension")
+    if makes not in r4.element("Extension.value[x]").types:
+        raise rule.place.error(f"as: {rule.converter} makes {makes}, which an extension cannot hold")
 
 
 def _known_path(path: Path2, place: Any) -> None:
@@ -192,6 +229,17 @@ def _identify_by_converter(
         return memo[fields[number] if len(fields) > number else ""]
 
     return identify
+
+
+def _wanted(segment_map: SegmentMap, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
+    if not segment_map.when:
+        return None
+    texts = [_text_of(path, slots) for path in segment_map.when]
+
+    def wanted(filled: Slots) -> bool:
+        return any(text(filled) for text in texts)
+
+    return wanted
 
 
 def _event_time(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], str]:

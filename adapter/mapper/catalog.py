@@ -5,6 +5,7 @@ Same files, same catalog. A wrong file stops the start with its name and line (e
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 
 from adapter.errors import MappingError
@@ -19,10 +20,16 @@ from adapter.mapper.sites import Site, Sites, load_sites, standard_site
 from adapter.mapper.suggest import nearest
 from adapter.yaml_lines import Lines, load
 
+Unread = Mapping[str, frozenset[int]]
+"""Per data type, the components that are left out on purpose."""
+
 PlanKey = tuple[str, str, tuple[str, ...]]
 MAPPED, KEPT, IGNORED = "mapped", "kept", "ignored"
-PLANS_KEPT = 4_000
-LONGEST_PLAN_KEPT = 300
+SEGMENTS_KEPT = 400_000
+"""So many segments have all remembered plans of a site together: a bound of memory, about 1 kB each."""
+
+WHOLE_SEGMENT = "*"
+_FIELDS = range(1, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +40,35 @@ class SiteMaps:
     compiled: Mapping[str, Compiled]
     ignored: Reasons
     plans: dict[PlanKey, Plan] = field(default_factory=dict[PlanKey, Plan])
+    _kept: list[int] = field(default_factory=lambda: [0])
+
+    def left_out(self, message_map: MessageMap) -> Reasons:
+        """By segment name, the fields that are left out on purpose in these messages."""
+        if not message_map.ignored:
+            return self.ignored
+        return {**self.ignored, **{one.segment: dict.fromkeys(_FIELDS, one.reason) for one in message_map.ignored}}
 
     def plan(self, message_map: MessageMap, version: str, names: tuple[str, ...]) -> Plan:
-        """The plan for this sequence of segment names; remembered while it is short."""
+        """The plan for this sequence of segment names; remembered."""
         key = (message_map.name, version, names)
         plan = self.plans.get(key)
         if plan is None:
             shape = grammar.shape(message_map.structure, version, names)
-            plan = make_plan(message_map, self.compiled, shape, names, ignored=self.ignored)
-            if len(names) <= LONGEST_PLAN_KEPT:
-                if len(self.plans) >= PLANS_KEPT:
-                    self.plans.clear()
-                self.plans[key] = plan
+            plan = make_plan(message_map, self.compiled, shape, names, ignored=self.left_out(message_map))
+            self._keep(key, plan)
         return plan
+
+    def _keep(self, key: PlanKey, plan: Plan) -> None:
+        if self._kept[0] + len(key[2]) > SEGMENTS_KEPT:
+            self.plans.clear()
+            self._kept[0] = 0
+        self.plans[key] = plan
+        self._kept[0] += len(key[2])
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """All that the core knows about messages and hospitals."""
+    """All that the core knows about messages and hospitals; `version` is a digest of all files it was read from."""
 
     sites: Sites
     standard: Site
@@ -58,6 +76,7 @@ class Catalog:
     kept: frozenset[str]
     ignored: frozenset[str]
     site_maps: Mapping[str, SiteMaps]
+    version: str
 
     def accepts(self, message_type: str, event: str) -> str | None:
         """`mapped`, `kept` (stored, no map yet), `ignored`, or None where the message is to be refused."""
@@ -93,8 +112,18 @@ def load_catalog(mappings: Path) -> Catalog:
             _check_part(part, message_map.structure, common)
     kept, ignored = _events(mappings / "events.yaml", messages)
     envelope = _envelope(mappings / "envelope.yaml")
-    site_maps = {site.code: _site_maps(site, common, envelope) for site in (*sites, standard)}
-    return Catalog(sites, standard, messages, kept, ignored, site_maps)
+    unread = _unread(mappings / "datatypes.yaml")
+    site_maps = {site.code: _site_maps(site, common, envelope, unread) for site in (*sites, standard)}
+    return Catalog(sites, standard, messages, kept, ignored, site_maps, version(mappings))
+
+
+def version(mappings: Path) -> str:
+    """A short digest of everything under `mappings` that decides what messages become."""
+    digest = blake2b(digest_size=6)
+    for file in sorted(file for file in mappings.rglob("*") if file.suffix in {".yaml", ".csv"}):
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(mappings).as_posix()}\n{len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def _check_part(part: Part, structure: str, common: Mapping[str, SegmentMap]) -> None:
@@ -121,7 +150,7 @@ def _groups(structure: str) -> set[str]:
     return {name for path in paths for name in path.split(".")[:-1]}
 
 
-def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Reasons) -> SiteMaps:
+def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Reasons, unread: Unread) -> SiteMaps:
     own = {
         file.stem: file
         for file in sorted(site.folder.glob("*.yaml"))
@@ -138,7 +167,7 @@ def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Reasons) 
             text = f"changes a map that is not in mappings/segments: {name}{nearest(name, common)}"
             raise MappingError(text, file=file, line=1)
     maps = {name: read_segment_map(own[name], base=base) if name in own else base for name, base in common.items()}
-    compiled = {name: bind(segment_map, site) for name, segment_map in maps.items()}
+    compiled = {name: bind(segment_map, site, unread) for name, segment_map in maps.items()}
     return SiteMaps(site, compiled, envelope)
 
 
@@ -155,13 +184,37 @@ def _events(file: Path, messages: Mapping[str, MessageMap]) -> tuple[frozenset[s
 
 
 def _envelope(file: Path) -> Reasons:
-    """The fields that the envelope (intake and engine) reads, or that carry nothing, with a reason each."""
+    """The fields that the envelope (intake and engine) reads, or that are left out, with a reason each."""
     found: dict[str, dict[int, str]] = {}
     for segment, fields in load(file).items():
         for number, reason in fields.items():
             place = Place(file, fields.at[number])
+            if number == WHOLE_SEGMENT and reason and grammar.has_path(segment):
+                found.setdefault(segment, {}).update(dict.fromkeys(_FIELDS, str(reason)))
+                continue
             path = Path2(segment, int(number)) if str(number).isdecimal() else None
             if path is None or not grammar.has_path(str(path)) or not reason:
                 raise place.error(f"{segment}-{number} is no field of HL7 v2, or has no reason")
             found.setdefault(segment, {})[path.field] = str(reason)
     return found
+
+
+def _unread(file: Path) -> Unread:
+    """The components of data types that are left out on purpose, with a reason each."""
+    found: dict[str, frozenset[int]] = {}
+    for datatype, components in load(file).items():
+        for number, reason in components.items():
+            if not str(number).isdecimal() or not reason or not _has_component(datatype, int(number)):
+                place = Place(file, components.at[number])
+                raise place.error(f"{datatype}.{number} is no component of HL7 v2, or has no reason")
+        found[datatype] = frozenset(map(int, components))
+    return found
+
+
+def _has_component(datatype: str, number: int) -> bool:
+    """Whether any version has it; the newest are asked first, which have nearly all."""
+    return any(
+        one.number == number
+        for version in reversed(grammar.versions())
+        for one in grammar.datatype_components(datatype, version)
+    )

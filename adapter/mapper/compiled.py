@@ -1,12 +1,12 @@
 """A segment map compiled for one site: what it reads, and the functions that follow it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from adapter.mapper.datatypes import CONVERTERS
-from adapter.mapper.makers import Doubts
-from adapter.mapper.rules import Path2, SegmentMap
+from adapter.mapper.makers import Doubts, Maker
+from adapter.mapper.rules import Path2, Rule, SegmentMap
 
 Slot = tuple[str, bool]
 """What a map reads: a segment name, and whether all such segments of the group are meant or the nearest."""
@@ -17,8 +17,19 @@ Reads = Mapping[int, frozenset[int] | None]
 Reasons = Mapping[str, Mapping[int, str]]
 """By segment name, the fields that are left out whatever the map, each with the reason (envelope.yaml)."""
 
+_NONE: frozenset[int] = frozenset()
+_FIRST = frozenset({1})
 Slots = list[Any]
 Build = Callable[[Slots, dict[str, Any], Doubts], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What stands beside a reference: from these fields of the segment of the resource that is referred to."""
+
+    rule: Rule
+    maker: Maker
+    reads: Reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +38,10 @@ class Compiled:
 
     `slots` names what `build` expects in its list: each is the tuple of raw fields of one segment, or, for a bare
     source such as `NTE`, the tuple of segments. The first `own` slots, of which 0 is the map's own segment, are those
-    of one resource; the others it shares with its neighbours, and `shared` makes what they alone give.
+    of one resource; the others it shares with its neighbours, and `shared` makes what they alone give. `told` has for
+    each rule what an issue names: the slot of its source, the rest of the path, file and line. `wanted` says whether
+    there is anything to make (None: always); `details`, by the number of the rule, what a rule with refer: and as:
+    takes from the segments of what it refers to.
     """
 
     map: SegmentMap
@@ -39,22 +53,33 @@ class Compiled:
     event_time: Callable[[Slots], str]
     shares_event_time: bool
     names_identifier: bool
+    told: tuple[tuple[int, str, str], ...]
     reads: Mapping[Slot, Reads]
     repeats: Mapping[tuple[str, ...], bool]
+    wanted: Callable[[Slots], bool] | None = None
+    details: Mapping[int, Details] = field(default_factory=dict[int, Details])
 
 
 def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     """The segments that a map reads: its own, then those of which all in the group are meant, then the nearest ones."""
     slots: dict[Slot, None] = {(segment_map.segment, False): None}
-    others = (*segment_map.order, *_identity_paths(segment_map), *segment_map.ignored, Path2("MSH", 7))
-    for path in (*_rule_paths(segment_map), *others):
+    paths = [*_rule_paths(segment_map), *segment_map.order, *segment_map.when, *_identity_paths(segment_map)]
+    for path in [*paths, *segment_map.ignored, Path2("MSH", 7)]:
         slots.setdefault((path.segment, not path.field), None)
     own, *further = slots
     return own, *sorted(further, key=lambda slot: not slot[1])
 
 
+def told(rule: Rule, slots: Sequence[Slot]) -> tuple[int, str, str]:
+    """What an issue of this rule names: the slot, `-5.1`, `OBX-Observation.yaml:20`."""
+    if not rule.sources or rule.refer:
+        return 0, "", str(rule.place)
+    source = rule.sources[0]
+    return slots.index((source.segment, not source.field)), str(source)[3:], str(rule.place)
+
+
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:
-    paths = [path for rule in segment_map.rules for path in rule.sources]
+    paths = [path for rule in segment_map.rules if not rule.refer for path in rule.sources]
     return paths + [rule.unless for rule in segment_map.rules if rule.unless]
 
 
@@ -62,21 +87,36 @@ def _identity_paths(segment_map: SegmentMap) -> list[Path2]:
     return [path for alternatives in segment_map.identity.paths for path in alternatives]
 
 
-def reads(segment_map: SegmentMap) -> Mapping[Slot, Reads]:
-    """Per slot, the fields that some rule reads; None = whole, else the components."""
+def reads(segment_map: SegmentMap, unread: Mapping[str, frozenset[int]]) -> Mapping[Slot, Reads]:
+    """Per slot, the fields that some rule reads; None = whole, else the components.
+
+    Args:
+        segment_map: the rules.
+        unread: per data type, the components that are left out on purpose (mappings/datatypes.yaml).
+    """
     found: dict[Slot, dict[int, frozenset[int] | None]] = {}
     for rule in segment_map.rules:
         converter = CONVERTERS.get(rule.converter)
-        components = frozenset({1}) if rule.codes else converter.reads if converter else None
-        for path in rule.sources:
+        components = components_read(rule, unread)
+        for path in rule.sources if not rule.refer else ():
             if path.field:
                 _note(found, path, components)
             else:
-                fields = converter.fields if converter else ()
+                fields = converter.fields_of(path.segment) if converter else ()
                 found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
-    for path in (*_identity_paths(segment_map), *segment_map.ignored):
+    for path in (*_identity_paths(segment_map), *segment_map.when, *segment_map.ignored):
         _note(found, path, None)
     return found
+
+
+def components_read(rule: Rule, unread: Mapping[str, frozenset[int]]) -> frozenset[int] | None:
+    """The components that a rule reads of its sources, with those that its data type leaves out on purpose."""
+    converter = CONVERTERS.get(rule.converter)
+    if converter is None:
+        return _FIRST if rule.codes else None
+    if converter.reads is None:
+        return None
+    return converter.reads | unread.get(rule.converter.partition("-")[0], _NONE)
 
 
 def _note(found: dict[Slot, dict[int, frozenset[int] | None]], path: Path2, components: frozenset[int] | None) -> None:

@@ -4,7 +4,7 @@ Ids come first (a resource may refer to any other of its message), then each res
 map; what a map cannot say is in a named converter, never here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ from adapter.mapper.datatypes.doubt import Sent
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
-from adapter.mapper.plan import Base, Entry, Plan
+from adapter.mapper.plan import Entry, Plan, Reference
 
 
 class Mapped(NamedTuple):
@@ -34,8 +34,7 @@ class Mapped(NamedTuple):
     patient_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Issue:
+class Issue(NamedTuple):
     """Something that a person should know; `text` never holds a value of the message."""
 
     severity: str
@@ -101,7 +100,7 @@ class _Run:
     """One conversion under way: slots filled, ids known, issues collected."""
 
     def __init__(self, segments: Sequence[Segment], plan: Plan, maps: Mapping[str, Compiled]) -> None:
-        self.plan, self.maps = plan, maps
+        self.segments, self.plan, self.maps = segments, plan, maps
         self.issues: list[Issue] = []
         self.missing: list[Missing] = []
         fields = [segment.fields for segment in segments]
@@ -124,7 +123,10 @@ class _Run:
         found: list[tuple[str, str] | None] = []
         seen: dict[tuple[str, tuple[str, str]], int] = {}
         entries = self.plan.entries
-        own = [self.maps[entry.map].identify(slots) for entry, slots in zip(entries, self.slots, strict=True)]
+        own = [
+            self.maps[entry.map].identify(slots) if self._wanted(entry, slots) else None
+            for entry, slots in zip(entries, self.slots, strict=True)
+        ]
         for entry, one in zip(entries, own, strict=True):
             identifier = one
             if identifier and entry.owner is not None:
@@ -138,10 +140,14 @@ class _Run:
             found.append(identifier)
         return found
 
+    def _wanted(self, entry: Entry, slots: list[Any]) -> bool:
+        wanted = self.maps[entry.map].wanted
+        return wanted is None or wanted(slots)
+
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
         while True:
-            bases = [self._base(base, shared) for base, shared in zip(self.plan.bases, self.shared, strict=True)]
+            bases = [self._base(number) for number in range(len(self.plan.bases))]
             built = [self.build(number, entry, bases[entry.base]) for number, entry in enumerate(self.plan.entries)]
             if None not in built:
                 return built
@@ -153,32 +159,58 @@ class _Run:
             self.issues.clear()
             self.missing.clear()
 
-    def _base(self, base: Base, shared: list[Any]) -> "_Shared":
+    def _base(self, number: int) -> "_Shared":
+        base, first = self.plan.bases[number], self.plan.firsts[number]
         compiled = self.maps[base.map]
         out: dict[str, Any] = {"resourceType": compiled.map.resource, "id": ""}
         doubts: Doubts = []
-        slots = [*[()] * compiled.own, *shared]
+        slots = [*[()] * compiled.own, *self.shared[number]]
         compiled.shared(slots, out, doubts)
         for reference in base.references:
-            found = [made for target in reference.entries if (made := self.references[target])]
+            element = reference.target[0]
+            if len(reference.target) > 1:
+                found = [*self._items(compiled, reference)]
+                found = out.get(element, []) + found
+            else:
+                found = [made for target in reference.entries if (made := self.references[target])]
             if found:
-                out[reference.element] = found if reference.many else found[0]
-        return _Shared(out, doubts, compiled.event_time(slots) if compiled.shares_event_time else "")
+                out[element] = found if reference.many else found[0]
+        cleared = self._doubts(first, compiled, doubts)[1] if doubts else ()
+        return _Shared(out, cleared, compiled.event_time(slots) if compiled.shares_event_time else "")
+
+    def _items(self, compiled: Compiled, reference: Reference) -> Iterator[dict[str, Any]]:
+        """One item for each resource that is referred to, with what its own segment says beside the reference."""
+        details = compiled.details.get(reference.rule)
+        for target, at in zip(reference.entries, reference.segments, strict=True):
+            refers = self.references[target]
+            if refers and details:
+                raws = tuple(self.segments[at].raw(path.field) for path in details.rule.sources)
+                doubts: Doubts = []
+                more = details.maker.make(raws, doubts) or {}
+                path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
+                rule = str(details.rule.place)
+                self.issues += [Issue("warning", one.code, path, one.text, rule, one.kind) for _, one in doubts]
+                self.missing += [Missing(path, one.kind, sent) for _, one in doubts for sent in one.sent]
+                yield {reference.target[1]: refers, **more}
+            elif refers:
+                yield {reference.target[1]: refers}
 
     def build(self, number: int, entry: Entry, base: "_Shared") -> Mapped | None:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
         compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
         if resource_id_ is None:
-            self._no_identity(entry)
+            if self._wanted(entry, slots):
+                self._no_identity(entry)
             return None
         out = base.resource.copy()
         out["id"] = resource_id_
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
             out["identifier"] = [{"system": system, "value": value}]
-        doubts = base.doubts.copy()
+        doubts: Doubts = []
         missing = compiled.build(slots, out, doubts)
-        defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), entry.clear)
+        defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), ())
+        cleared = (*cleared, *base.cleared, *entry.clear) if cleared or base.cleared else entry.clear
         if missing:
             text = f"{entry.resource} not made: FHIR requires {missing}"
             self.issues.append(Issue("error", "101", self._at(entry, 0), text, entry.map, "incomplete"))
@@ -199,16 +231,15 @@ class _Run:
         defaults: list[str] = []
         cleared: list[str] = []
         for number, doubt in doubts:
-            rule = compiled.map.rules[number]
             if doubt is CLEARED or doubt is DEFAULTED:
-                (cleared if doubt is CLEARED else defaults).append(".".join(rule.target))
+                target = ".".join(compiled.map.rules[number].target)
+                (cleared if doubt is CLEARED else defaults).append(target)
                 continue
-            source = rule.sources[0]
-            slot = compiled.slots.index((source.segment, not source.field))
-            path = f"{self._at(entry, slot)}{str(source)[3:]}"
-            self.issues.append(Issue("warning", doubt.code, path, doubt.text, str(rule.place), doubt.kind))
+            slot, suffix, place = compiled.told[number]
+            path = (self._at(entry, slot) if slot else self.plan.labels[entry.index]) + suffix
+            self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
             self.missing += [Missing(path, doubt.kind, sent) for sent in doubt.sent]
-        return tuple(defaults), (*cleared, *entry.clear)
+        return tuple(defaults), tuple(cleared)
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""
@@ -217,10 +248,10 @@ class _Run:
 
 
 class _Shared(NamedTuple):
-    """What the resources of one `Base` have in common: elements, what is doubtful, and the event's time."""
+    """What the resources of one `Base` have in common: elements, those that were cleared, and the event's time."""
 
     resource: dict[str, Any]
-    doubts: Doubts
+    cleared: tuple[str, ...]
     order: str
 
 

@@ -81,8 +81,8 @@ def _read(ledger: Ledger) -> set[_Where]:
 def _paths(used: Used) -> Iterator[tuple[Path2, Sequence[int]]]:
     segment_map = used.compiled.map
     for rule in segment_map.rules:
-        for path in rule.sources:
-            yield path, (path.field,) if path.field else CONVERTERS[rule.converter].fields
+        for path in rule.sources if not rule.refer else ():
+            yield path, (path.field,) if path.field else CONVERTERS[rule.converter].fields_of(path.segment)
     for alternatives in segment_map.identity.paths:
         for path in alternatives:
             yield path, (path.field,)

@@ -4,15 +4,17 @@ Of the segments that a map reads beside its own, neighbours read the same: all O
 they alone give (`shared`) is therefore made once for all of them, the rest (`build`) for each.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from adapter.fhir import r4
 from adapter.fhir.r4 import Element
-from adapter.mapper.compiled import Build, slot_order
-from adapter.mapper.datatypes import CONVERTERS
-from adapter.mapper.makers import DEFAULTED, Maker, group, several, single
+from adapter.mapper.compiled import Build, Details, components_read, slot_order
+from adapter.mapper.datatypes import CONVERTERS, Bound
+from adapter.mapper.datatypes.cwe import BY
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.makers import DEFAULTED, Maker, group, mixed, several, single
 from adapter.mapper.rules import Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
 
@@ -78,9 +80,39 @@ def _meet(one: Rule, other: Rule, elements: Elements) -> bool:
 def _convert(rule: Rule, site: Site, coded: Callable[[Rule], Any]) -> Any:
     if not rule.sources:
         return None
-    if rule.codes:
+    if not rule.converter:
         return coded(rule)
-    return CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
+    suffix = f"{BY}{rule.codes}" if rule.codes else ""
+    bound = CONVERTERS[rule.converter].bind(site, tuple(f"{path}{suffix}" for path in rule.sources))
+    return _in_extension(bound, rule.urls, CONVERTERS[rule.converter].makes) if rule.urls else bound
+
+
+def _in_extension(convert: Bound, urls: Sequence[str], makes: str) -> Bound:
+    """The same converter, what it makes wrapped in an extension; the outermost url first."""
+    name = f"value{makes[0].upper()}{makes[1:]}"
+
+    def extension(*sources: Any) -> Any:
+        made = convert(*sources)
+        value = without_doubt(made)
+        if value is None:
+            return made
+        wrapped: dict[str, Any] = {"url": urls[-1], name: value}
+        for url in reversed(urls[:-1]):
+            wrapped = {"url": url, "extension": [wrapped]}
+        return replace(made, value=wrapped) if isinstance(made, Doubt) else wrapped
+
+    return extension
+
+
+def details(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]) -> dict[int, Details]:
+    """What the rules with refer: and as: are bound to, by the number of the rule."""
+    found: dict[int, Details] = {}
+    for number, rule in enumerate(segment_map.rules):
+        if rule.refer and rule.converter:
+            bound = CONVERTERS[rule.converter].bind(site, tuple(str(path) for path in rule.sources))
+            read = dict.fromkeys((path.field for path in rule.sources), components_read(rule, unread))
+            found[number] = Details(rule, several(bound, number, many=False), read)
+    return found
 
 
 def required(segment_map: SegmentMap, elements: Elements) -> list[tuple[str, ...]]:
@@ -122,6 +154,8 @@ class _Writer:
             self._names[f"G{number}"] = maker.known.get
 
     def _maker(self, number: int, rule: Rule, convert: Any, *, many: bool) -> Maker:
+        if rule.whole and not all(path.field for path in rule.sources):
+            return mixed(convert, number, many=many)
         if not rule.sources[0].field:
             return group(convert, number, many=many)
         if rule.whole:
@@ -199,15 +233,12 @@ class _Writer:
             yield f"{pad}if True{self._unless(rule)}:"
             yield from self._store(pad + " ", f"V{number}", rule)
             return
-        if not rule.sources[0].field:
-            yield f"{pad}r = S[{self._slots[rule.sources[0].segment, True]}]"
-            yield f"{pad}if r{self._unless(rule)}:"
-        elif len(rule.sources) == 1:
-            yield f"{pad}r = {self._raw(rule.sources[0])}"
+        if len(rule.sources) == 1:
+            yield f"{pad}r = {self._source(rule.sources[0])}"
             yield f"{pad}if r{self._unless(rule)}:"
         else:
             raws = [f"a{place}" for place in range(len(rule.sources))]
-            yield from (f"{pad}{raw} = {self._raw(path)}" for raw, path in zip(raws, rule.sources, strict=True))
+            yield from (f"{pad}{raw} = {self._source(path)}" for raw, path in zip(raws, rule.sources, strict=True))
             yield f"{pad}if ({' or '.join(raws)}){self._unless(rule)}:"
             yield f"{pad} r = {', '.join(raws)}"
         yield from self._made(pad + " ", number, rule)
@@ -236,6 +267,9 @@ class _Writer:
             yield f"{pad}{holder}[{last!r}] = {holder}[{last!r}] + {value} if {last!r} in {holder} else {value}"
         else:
             yield f"{pad}{holder}[{last!r}] = {value}"
+
+    def _source(self, path: Path2) -> str:
+        return self._raw(path) if path.field else f"S[{self._slots[path.segment, True]}]"
 
     def _raw(self, path: Path2) -> str:
         slot = self._slots[path.segment, False]

@@ -41,13 +41,17 @@ class IdentifierRow:
 
 @dataclass(frozen=True, slots=True)
 class IdentifierTable:
-    """The rows of one site with the shared ones; the row with most conditions wins, the site's own before a shared."""
+    """The rows of one site with the shared ones; the row with most conditions wins, the site's own before a shared.
+
+    `types` are the codes of HL7 table 0203, for identifiers whose row says no type, or that no row knows.
+    """
 
     rows: tuple[IdentifierRow, ...]
+    types: CodeTable
 
     def of_field(self, field: str) -> "IdentifierTable":
         """The rows that can hold for this field."""
-        return IdentifierTable(tuple(row for row in self.rows if row.field in {"", field}))
+        return IdentifierTable(tuple(row for row in self.rows if row.field in {"", field}), self.types)
 
     def find(self, value: str, *, authorities: Iterable[str] = (), type_code: str = "") -> IdentifierRow | None:
         """The row for an identifier of these authorities (name, OID) and this type as sent."""
@@ -71,7 +75,7 @@ def load_identifiers(file: Path, types: CodeTable, *, shared: IdentifierTable | 
     """
     rows = [_identifier_row(row, types) for row in read(file, COLUMNS, key=KEY)]
     rows += shared.rows if shared else ()
-    return IdentifierTable(tuple(sorted(rows, key=lambda row: -row.specificity)))
+    return IdentifierTable(tuple(sorted(rows, key=lambda row: -row.specificity)), types)
 
 
 def resident_number_problem(number: str) -> str | None:

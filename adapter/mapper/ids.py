@@ -4,6 +4,8 @@ import hashlib
 from functools import lru_cache
 from typing import Any
 
+NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
+"""Systems of the identifiers that identities give begin with it."""
 NAMESPACE = bytes.fromhex("6f1c7c0e6f5b5e3b9d0a7d5f3f0c9a11")
 """Namespace of all ids (UUIDv5, RFC 9562 §5.5). Changing it changes every id of every store."""
 

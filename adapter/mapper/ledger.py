@@ -3,19 +3,18 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
 from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.makers import STANDARD
-from adapter.mapper.plan import Entry, Plan, fields_read
+from adapter.mapper.plan import Entry, Plan, Read, fields_read
 from adapter.mapper.rules import Path2, Place, Rule
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(NamedTuple):
     """A populated field, or component, that no rule read."""
 
     segment: str
@@ -90,9 +89,7 @@ class Ledger:
         """As `unmapped`, each with the number of its segment in `segments`."""
         reads = self.plan.reads
         if None in self.made:
-            names = [segment.name for segment in self.segments]
-            entries = [entry for entry, made in zip(self.plan.entries, self.made, strict=True) if made]
-            reads = fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
+            reads = self.plan.reads_of([number for number, made in enumerate(self.made) if made], self._read_by)
         left: list[tuple[int, Unread]] = []
         for index, (segment, read) in enumerate(zip(self.segments, reads, strict=True)):
             fields = segment.fields
@@ -106,6 +103,10 @@ class Ledger:
                     left += [(index, one) for one in parts]
         return left
 
+    def _read_by(self, entries: Sequence[Entry]) -> Sequence[Read]:
+        names = [segment.name for segment in self.segments]
+        return fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
+
     def lineage(self) -> Iterator[Lineage]:
         """For every element that was made, the paths, rule and bytes it came from."""
         for used in self.used():
@@ -117,8 +118,8 @@ class Ledger:
     def _of_rule(self, used: Used, rule: Rule) -> Iterator[Lineage]:
         if not _has(used.resource, rule.target) or (rule.unless and any(self.filled(used, rule.unless))):
             return
-        for path in rule.sources:
-            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields
+        for path in rule.sources if not rule.refer else ():
+            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields_of(path.segment)
             for index in self.filled(used, path):
                 for field in fields:
                     one = Path2(path.segment, field, path.component)
@@ -151,7 +152,7 @@ def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
     *parents, last = target
     holder: Any = resource
     for parent in parents:
-        holder = holder.get(parent, {})
+        holder = holder.get(parent, {}) if isinstance(holder, Mapping) else {}
     return any(name.startswith(last[:-3]) for name in holder) if last.endswith("[x]") else last in holder
 
 

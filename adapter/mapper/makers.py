@@ -8,10 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, NULL, Delimiters, Field, Repetition, Segment, split_field
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.doubt import CLEARED, Doubt
 
 STANDARD = Delimiters("|", "^", "~", "\\", "&", None)
-CLEARED = Doubt(None, "0", "", "cleared")
 DEFAULTED = Doubt(None, "0", "", "defaulted")
 MEMO_LIMIT = 20_000
 
@@ -58,6 +57,22 @@ def group(convert: Callable[[tuple[Segment, ...]], Any], number: int, *, many: b
 
     def make(segments: tuple[Segment, ...], doubts: Doubts) -> Any:
         value, doubt = _parted(convert(segments))
+        if doubt is not None:
+            doubts.append((number, doubt))
+        return _listed(value) if many else value
+
+    return Maker(make)
+
+
+def mixed(convert: Callable[..., Any], number: int, *, many: bool) -> Maker:
+    """Make a converter of several sources at once, some of them fields, some all segments of one name."""
+
+    def make(sources: tuple[str | tuple[Segment, ...], ...], doubts: Doubts) -> Any:
+        given = [
+            one if isinstance(one, tuple) else split_field(one, STANDARD) if one and one != NULL else ()
+            for one in sources
+        ]
+        value, doubt = _parted(convert(*given))
         if doubt is not None:
             doubts.append((number, doubt))
         return _listed(value) if many else value

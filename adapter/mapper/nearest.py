@@ -39,7 +39,8 @@ class Places:
         """Nothing stands anywhere."""
         self._within: dict[int, list[int]] = {}
         self._through: dict[int, dict[str, list[int]]] = {}
-        self._nearest: dict[tuple[int, str], tuple[int, ...]] = {}
+        self._around: dict[tuple[int, str], tuple[int, ...]] = {}
+        self._found: dict[tuple[int, str], tuple[int, ...]] = {}
 
     def add(self, number: int, spot: Spot) -> None:
         """The thing of this number stands here."""
@@ -70,22 +71,33 @@ class Places:
 
     def nearest(self, spot: Spot) -> tuple[int, ...]:
         """The numbers that stand nearest, in their order."""
-        passed = ""
-        for group, name in zip(reversed(spot.groups), reversed(spot.names), strict=True):
-            if group in self._through:
-                # Thousands of repetitions of one group have the same beside them.
-                found = self._nearest.get((group, passed))
-                if found is None:
-                    found = self._nearest[group, passed] = self._beside(group, passed)
-                if found:
-                    return found
-            passed = name
+        groups, names = spot.groups, spot.names
+        if groups[-1] in self._through:
+            return self._beside(groups[-1], "")
+        if len(groups) == 1:
+            return ()
+        # Thousands of repetitions of one group have the same around them.
+        key = groups[-2], names[-1]
+        found = self._around.get(key)
+        if found is None:
+            found = self._around[key] = self._outwards(groups[:-1], names)
+        return found
+
+    def _outwards(self, groups: Sequence[int], names: Sequence[str]) -> tuple[int, ...]:
+        """From group to enclosing group; `names` has one more, that of the group that was passed last."""
+        for depth in range(len(groups) - 1, -1, -1):
+            if groups[depth] in self._through and (found := self._beside(groups[depth], names[depth + 1])):
+                return found
         return ()
 
     def _beside(self, group: int, passed: str) -> tuple[int, ...]:
         """What is in a group, but not in the groups of the name that was passed on the way to it."""
-        through = self._through[group].items()
-        return tuple(sorted(number for name, numbers in through if not passed or name != passed for number in numbers))
+        found = self._found.get((group, passed))
+        if found is None:
+            through = self._through[group].items()
+            every = [one for name, numbers in through if not passed or name != passed for one in numbers]
+            found = self._found[group, passed] = tuple(sorted(every))
+        return found
 
 
 NOWHERE = Places()

@@ -5,8 +5,8 @@ from its Patient), so that one order never borrows from the next.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -16,6 +16,15 @@ from adapter.mapper.nearest import NOWHERE, Places, Spot, by_name, spots
 from adapter.mapper.rules import MessageMap, Part
 
 _NONE: frozenset[int] = frozenset()
+_SOME_KEPT = 16
+
+_DETAIL_OF: Mapping[str, str] = {"PD1": "PID", "PV1": "PID", "PV2": "PV1", "IN2": "IN1", "IN3": "IN1"}
+"""Segments that say more of the one that they follow: of two patients (ADT_A17) each has its own."""
+
+_FOLLOWERS = frozenset({"ROL", "PRT"})
+_OWNERS = frozenset({"PID", "PV1", "NK1", "OBX", "DG1", "PR1", "GT1", "IN1", "ORC", "OBR"})
+_OWNER = "what roles belong to"
+"""A role belongs to the segment that it follows (HL7 v2.5.1 §3.3.1): after PID the person's, after PV1 the visit's."""
 
 
 class Read:
@@ -55,13 +64,17 @@ def _nothing(_fields: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """An element that refers to other resources of the message, by their number in the plan."""
+class Reference(NamedTuple):
+    """An element that refers to other resources of the message, by their number in the plan.
 
-    element: str
+    `segments` are those that the resources come from, in the same order; `rule` is the number of the rule.
+    """
+
+    target: tuple[str, ...]
     many: bool
     entries: tuple[int, ...]
+    segments: tuple[int, ...]
+    rule: int
 
 
 class Base(NamedTuple):
@@ -95,13 +108,25 @@ class Plan:
     """All resources of one message shape.
 
     `reads` says per segment what the rules read, worked out when the plan is made, for the usual case that every
-    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`.
+    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`. `firsts` has for each
+    base its first entry.
     """
 
     entries: tuple[Entry, ...]
     bases: tuple[Base, ...]
     reads: tuple[Read, ...]
     labels: tuple[str, ...]
+    firsts: tuple[Entry, ...]
+    _some: dict[tuple[int, ...], Sequence[Read]] = field(default_factory=dict[tuple[int, ...], Sequence[Read]])
+
+    def reads_of(self, made: Sequence[int], read_by: Callable[[Sequence[Entry]], Sequence[Read]]) -> Sequence[Read]:
+        """`reads` where only these entries were made; the same ones are missing in most messages of a sender."""
+        key = tuple(made)
+        if key not in self._some:
+            if len(self._some) >= _SOME_KEPT:
+                self._some.clear()
+            self._some[key] = read_by([self.entries[number] for number in made])
+        return self._some[key]
 
     def filled(self, entry: Entry, slot: int) -> tuple[int, ...]:
         """The segments, by their numbers, that fill a slot of an entry's map."""
@@ -113,8 +138,8 @@ class Plan:
         return () if at is None else (at,)
 
 
-_Numbered = Mapping[str, Places]
-"""By resource type or segment name, where each is."""
+_Numbered = dict[str, Places]
+"""By resource type, map or segment name, where each is."""
 
 
 def make_plan(
@@ -141,15 +166,22 @@ def make_plan(
         for part in message_map.parts
         if maps[part.map].map.segment == names[spot.index] and (not part.groups or spot.names[-1] in part.groups)
     ]
-    made = by_name((maps[part.map].map.resource, number, spot) for number, (part, spot) in enumerate(parts))
     segments = by_name((names[spot.index], spot.index, spot) for spot in every)
-    bases: dict[Base, int] = {}
-    entries = tuple(
-        _entry(part, maps[part.map], (number, spot), _Around(made, segments, bases))
+    parts = [(part, spot) for part, spot in parts if not _beside(part.without, spot, segments)]
+    referred = {rule.refer for part in message_map.parts for rule in maps[part.map].map.rules if rule.refer}
+    made = by_name(
+        (name, number, spot)
         for number, (part, spot) in enumerate(parts)
+        for name in (maps[part.map].map.resource, *({part.map} & referred))
     )
+    if not _FOLLOWERS.isdisjoint(names):
+        segments |= by_name((_OWNER, spot.index, spot) for spot in every if names[spot.index] in _OWNERS)
+    bases: dict[Base, int] = {}
+    around = _Around(made, segments, bases, [spot.index for _, spot in parts])
+    entries = tuple(_entry(part, maps[part.map], (number, spot), around) for number, (part, spot) in enumerate(parts))
     reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
-    return Plan(entries, tuple(bases), reads, _labels(names))
+    firsts = {entry.base: entry for entry in reversed(entries)}
+    return Plan(entries, tuple(bases), reads, _labels(names), tuple(firsts[number] for number in range(len(bases))))
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:
@@ -163,25 +195,29 @@ def _labels(names: Sequence[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """The resources and segments of the message, and the bases that were found so far, by their numbers."""
+    """The resources and segments of the message, and the bases that were found so far, by their numbers.
+
+    `stands` says of each resource which segment it comes from.
+    """
 
     made: _Numbered
     segments: _Numbered
     bases: dict[Base, int]
+    stands: Sequence[int]
 
 
 def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Around) -> Entry:
     number, spot = place
     made = around.made
     references = tuple(
-        Reference(rule.target[0], repeats, found)
-        for rule in compiled.map.rules
+        Reference(rule.target, repeats, found, tuple(around.stands[at] for at in found), at_rule)
+        for at_rule, rule in enumerate(compiled.map.rules)
         if rule.refer
         for repeats in (compiled.repeats[rule.target],)
         if (found := _entries(made.get(rule.refer, NOWHERE), place, many=repeats))
     )
     groups = [_group(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[1 : compiled.own]]
-    shared = [around.segments.get(name, NOWHERE).one(spot, spot.index) for name, _ in compiled.slots[compiled.own :]]
+    shared = [_nearest(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[compiled.own :]]
     return Entry(
         map=part.map,
         resource=compiled.map.resource,
@@ -206,10 +242,8 @@ def fields_read(
     """Per segment, what the maps of these entries read, with what is ignored on purpose."""
     readers: list[set[tuple[str, int]]] = [set() for _ in names]
     for number in {entry.base for entry in entries}:
-        base = bases[number]
-        for slot, at in enumerate(base.shared, start=maps[base.map].own):
-            if at is not None:
-                readers[at].add((base.map, slot))
+        for at, reader in _readers_of(bases[number], maps[bases[number].map]):
+            readers[at].add(reader)
     for entry in entries:
         readers[entry.index].add((entry.map, 0))
         for slot, group in enumerate(entry.groups, start=1):
@@ -223,11 +257,24 @@ def fields_read(
     )
 
 
-def _read(name: str, readers: frozenset[tuple[str, int]], maps: Mapping[str, Compiled], ignored: Reasons) -> Read:
+def _readers_of(base: Base, compiled: Compiled) -> Iterator[tuple[int, tuple[str, int]]]:
+    """The segments that a base reads, each with the slot; below 0: what a rule reads of what it refers to."""
+    for slot, at in enumerate(base.shared, start=compiled.own):
+        if at is not None:
+            yield at, (base.map, slot)
+    for reference in base.references:
+        for at in reference.segments if reference.rule in compiled.details else ():
+            yield at, (base.map, -1 - reference.rule)
+
+
+def _read(
+    name: str, readers: frozenset[tuple[str, int]], maps: Mapping[str, Compiled], ignored: Reasons
+) -> Read:
     fields: dict[int, frozenset[int] | None] = {0: None, **dict.fromkeys(ignored.get(name, ()))}
     for one, slot in readers:
         compiled = maps[one]
-        _add(fields, compiled.reads.get(compiled.slots[slot], {}))
+        read = compiled.reads.get(compiled.slots[slot], {}) if slot >= 0 else compiled.details[-1 - slot].reads
+        _add(fields, read)
     return Read(
         frozenset(number for number, components in fields.items() if components is None),
         {number: components for number, components in fields.items() if components is not None},
@@ -235,9 +282,9 @@ def _read(name: str, readers: frozenset[tuple[str, int]], maps: Mapping[str, Com
 
 
 def _add(known: dict[int, frozenset[int] | None], fields: Reads) -> None:
-    for field, components in fields.items():
-        before = known.get(field, _NONE)
-        known[field] = None if components is None or before is None else before | components
+    for number, components in fields.items():
+        before = known.get(number, _NONE)
+        known[number] = None if components is None or before is None else before | components
 
 
 def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[int, ...]:
@@ -248,8 +295,24 @@ def _entries(places: Places, place: tuple[int, Spot], *, many: bool) -> tuple[in
     return () if one is None else (one,)
 
 
+def _beside(names: frozenset[str], spot: Spot, segments: _Numbered) -> bool:
+    """Whether a segment of one of these names stands in the same group, or in a group in it."""
+    return any(segments.get(name, NOWHERE).within(spot.groups[-1]) for name in names)
+
+
+def _nearest(name: str, own_name: str, spot: Spot, segments: _Numbered) -> int | None:
+    places = segments.get(name, NOWHERE)
+    if _DETAIL_OF.get(name) == own_name:
+        own = places.after(spot, spot.index, until=segments[own_name])
+        return own[0] if own else None
+    return places.one(spot, spot.index)
+
+
 def _group(name: str, own_name: str, spot: Spot, segments: _Numbered) -> tuple[int, ...]:
     places = segments.get(name, NOWHERE)
     if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
         return places.after(spot, spot.index, until=segments[own_name])
-    return tuple(places.within(spot.groups[-1]))
+    if name in _FOLLOWERS:
+        return places.after(spot, spot.index, until=segments.get(_OWNER, NOWHERE))
+    found = places.nearest(spot)
+    return tuple(index for index in found if index > spot.index) or found

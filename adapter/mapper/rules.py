@@ -1,6 +1,6 @@
 """What the files of mappings/segments and mappings/messages say, read but not yet compiled.
 
-The grammar is on one page in mappings/README.md: `from to as codes unless value default refer`.
+The grammar is on one page in mappings/README.md: `from to as codes url unless value default refer`.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,11 @@ from adapter.errors import MappingError
 from adapter.mapper.suggest import nearest
 from adapter.yaml_lines import Lines, load
 
-RULE_VERBS = frozenset({"from", "to", "as", "codes", "unless", "value", "default", "refer"})
-MAP_KEYS = frozenset({"segment", "resource", "identity", "order", "fields", "ignored", "replaces", "numbered"})
-MESSAGE_KEYS = frozenset({"structure", "events", "resources"})
-PART_KEYS = frozenset({"map", "in", "update", "on", "clear"})
+RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "default", "refer"})
+MAP_KEYS = frozenset({"segment", "resource", "identity", "when", "order", "fields", "ignored", "replaces", "numbered"})
+MESSAGE_KEYS = frozenset({"structure", "events", "resources", "ignored"})
+LEFT_OUT_KEYS = frozenset({"segment", "on", "reason"})
+PART_KEYS = frozenset({"map", "in", "without", "update", "on", "clear"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Path2:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line under `fields:`. `constant` holds `value` or `default`."""
+    """One line under `fields:`. `constant` holds `value` or `default`; `urls` an extension and what it nests."""
 
     place: Place
     target: tuple[str, ...]
@@ -58,6 +59,7 @@ class Rule:
     whole: bool = False
     converter: str = ""
     codes: str = ""
+    urls: tuple[str, ...] = ()
     unless: Path2 | None = None
     constant: Any = None
     is_default: bool = False
@@ -80,13 +82,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class SegmentMap:
-    """One file `<SEG>-<Resource>.yaml`."""
+    """One file `<SEG>-<Resource>.yaml`; `when`: paths of which one must be valued, or there is nothing to make."""
 
     name: str
     place: Place
     segment: str
     resource: str
     identity: Identity
+    when: tuple[Path2, ...]
     order: tuple[Path2, ...]
     rules: tuple[Rule, ...]
     ignored: Mapping[Path2, str]
@@ -95,7 +98,7 @@ class SegmentMap:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One resource of a message: which segment map, in which groups, with what authority.
+    """One resource of a message: which segment map, in which groups, beside which segments not, with what authority.
 
     `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away.
     """
@@ -103,9 +106,19 @@ class Part:
     place: Place
     map: str
     groups: frozenset[str]
+    without: frozenset[str]
     fill: bool
     events: frozenset[str]
     clear: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A segment of which nothing is made, with its reason; `events` as in a `Part`."""
+
+    segment: str
+    reason: str
+    events: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +129,18 @@ class MessageMap:
     structure: str
     events: tuple[str, ...]
     parts: tuple[Part, ...]
+    ignored: tuple[LeftOut, ...]
     name: str
 
     def by_event(self) -> Mapping[str, "MessageMap"]:
         """For each event the map with its parts only; events with the same parts share one."""
-        made: dict[tuple[Part, ...], MessageMap] = {}
+        made: dict[tuple[tuple[Part, ...], tuple[LeftOut, ...]], MessageMap] = {}
         found: dict[str, MessageMap] = {}
         for event in self.events:
             parts = tuple(part for part in self.parts if not part.events or event in part.events)
-            found[event] = made.setdefault(parts, replace(self, parts=parts, name=f"{self.structure}/{event}"))
+            ignored = tuple(one for one in self.ignored if not one.events or event in one.events)
+            own = replace(self, parts=parts, ignored=ignored, name=f"{self.structure}/{event}")
+            found[event] = made.setdefault((parts, ignored), own)
         return found
 
 
@@ -159,17 +175,16 @@ def read_segment_map(file: Path, *, base: "SegmentMap | None" = None) -> Segment
     identity = _identity(content, file) if "identity" in content else (base.identity if base else None)
     if identity is None:
         raise top.error("identity: is missing")
-    order_place = Place(file, content.at.get("order", 1))
-    order = tuple(parse_path(path, order_place) for path in content.get("order", ()))
+    order, when = (_paths(content, key, file) for key in ("order", "when"))
     ignored = dict(base.ignored) if base else {}
     said: Lines = content.get("ignored") or Lines()
     for path, reason in said.items():
         ignored[parse_path(path, Place(file, said.at[path]))] = str(reason)
     if base:
         rules = _kept(base.rules, content, file) + rules
-        order = order or base.order
+        order, when = order or base.order, when or base.when
     numbered = bool(content.get("numbered", base.numbered if base else False))
-    return SegmentMap(file.stem, top, segment, resource, identity, order, rules, ignored, numbered)
+    return SegmentMap(file.stem, top, segment, resource, identity, when, order, rules, ignored, numbered)
 
 
 def read_message_map(file: Path) -> MessageMap:
@@ -187,7 +202,8 @@ def read_message_map(file: Path) -> MessageMap:
     parts = tuple(_part(row, events, file) for row in _rows(content, "resources", file))
     if not events or not parts:
         raise Place(file, 1).error("events: and resources: must not be empty")
-    return MessageMap(Place(file, 1), structure, events, parts, structure)
+    ignored = tuple(_left_out(row, events, file) for row in _rows(content, "ignored", file))
+    return MessageMap(Place(file, 1), structure, events, parts, ignored, structure)
 
 
 def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
@@ -195,17 +211,34 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
     update = row.get("update", "replace")
     if update not in {"replace", "fill"}:
         raise Place(file, row.at["update"]).error("update: must be replace or fill")
-    on = {event: name for name in events for event in (name, name.partition("^")[2])}
-    if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
-        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:{nearest(unknown[0], on)}")
     return Part(
         Place(file, row.line),
         str(row["map"]),
         frozenset(row.get("in", ())),
+        frozenset(row.get("without", ())),
         update == "fill",
-        frozenset(on[str(event)] for event in row.get("on", ())),
+        _on(row, events, file),
         tuple(str(element) for element in row.get("clear", ())),
     )
+
+
+def _left_out(row: Lines, events: tuple[str, ...], file: Path) -> LeftOut:
+    _only_keys(row, LEFT_OUT_KEYS, file)
+    if not (row.get("segment") and row.get("reason")):
+        raise Place(file, row.line).error("ignored: needs segment: and reason:")
+    return LeftOut(str(row["segment"]), str(row["reason"]), _on(row, events, file))
+
+
+def _on(row: Lines, events: tuple[str, ...], file: Path) -> frozenset[str]:
+    on = {event: name for name in events for event in (name, name.partition("^")[2])}
+    if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
+        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:{nearest(unknown[0], on)}")
+    return frozenset(on[str(event)] for event in row.get("on", ()))
+
+
+def _paths(content: Lines, key: str, file: Path) -> tuple[Path2, ...]:
+    place = Place(file, content.at.get(key, 1))
+    return tuple(parse_path(path, place) for path in _several(content.get(key, [])))
 
 
 def _kept(rules: tuple[Rule, ...], content: Lines, file: Path) -> tuple[Rule, ...]:
@@ -240,12 +273,7 @@ def _rule(row: Lines, file: Path) -> Rule:
     _only_keys(row, RULE_VERBS, file)
     if "to" not in row:
         raise place.error("a rule needs to:")
-    ways = [verb for verb in ("as", "codes", "value", "default", "refer") if verb in row]
-    if len(ways) != 1:
-        raise place.error("a rule needs exactly one of as: codes: value: default: refer:")
-    takes_source = ways[0] in {"as", "codes"}
-    if takes_source != ("from" in row):
-        raise place.error(f"{ways[0]}: {'needs' if takes_source else 'takes no'} from:")
+    _check_ways(row, place)
     said = row.get("from", [])
     sources = tuple(parse_path(path, place) for path in _several(said))
     return Rule(
@@ -255,11 +283,23 @@ def _rule(row: Lines, file: Path) -> Rule:
         whole=isinstance(said, list),
         converter=str(row.get("as", "")),
         codes=str(row.get("codes", "")),
+        urls=tuple(str(url) for url in _several(row.get("url", []))),
         unless=parse_path(row["unless"], place) if "unless" in row else None,
         constant=row.get("value", row.get("default")),
         is_default="default" in row,
         refer=str(row.get("refer", "")),
     )
+
+
+def _check_ways(row: Lines, place: Place) -> None:
+    ways = {verb for verb in ("as", "codes", "value", "default", "refer") if verb in row}
+    if len(ways) != 1 and ways not in ({"as", "codes"}, {"as", "refer"}):
+        raise place.error("a rule needs exactly one of as: codes: value: default: refer:, or as: with codes: or refer:")
+    takes_source = bool(ways & {"as", "codes"})
+    if takes_source != ("from" in row):
+        raise place.error(f"{min(ways)}: {'needs' if takes_source else 'takes no'} from:")
+    if "url" in row and "as" not in row:
+        raise place.error("url: needs as:")
 
 
 def _rows(content: Lines, key: str, file: Path) -> list[Lines]:

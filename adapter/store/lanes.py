@@ -4,7 +4,7 @@ A lane's messages are converted in the order they came. One that is held keeps b
 taken is leased: when the worker dies, the lease ends and another takes it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from adapter.errors import StorageUnavailable
-from adapter.store.database import Database, instant, now_micros, rows, run, run_many
+from adapter.store.bulk import parts
+from adapter.store.database import Database, instant, marks, now_micros, rows, run, run_many
 
+_AT_ONCE = 500  # messages in one statement
 _CLAIMS = 1212960327  # PostgreSQL: claims take turns on this advisory lock
 
-_READY = """SELECT id, site, raw, encoding, structure, lane, received_at, attempts, part_bytes FROM message AS m
+_CLAIMED = "id, site, raw, encoding, structure, lane, received_at, attempts, part_bytes"
+_READY = f"""SELECT {_CLAIMED} FROM message AS m
     WHERE state = 'received'
     AND NOT EXISTS (SELECT 1 FROM message AS h
         WHERE h.state = 'held' AND h.lane = m.lane AND h.id < m.id AND h.lane <> '')
@@ -24,7 +27,7 @@ _READY = """SELECT id, site, raw, encoding, structure, lane, received_at, attemp
         WHERE l.lease_owner IS NOT NULL AND l.lane = m.lane AND l.lease_owner <> ? AND l.lease_until BETWEEN ? AND ?)
     ORDER BY id LIMIT ?"""
 _TAKE = "UPDATE message SET lease_owner = ?, lease_until = ?, attempts = attempts + 1 WHERE id = ?"
-_FINISH = """UPDATE message SET state = ?, cause_code = ?, cause = ?, mender = ?, finished_at = ?,
+_FINISH = """UPDATE message SET state = ?, cause_code = ?, cause = ?, mender = ?, finished_at = ?, mapping = ?,
     lease_owner = NULL, lease_until = NULL WHERE id = ? AND lease_owner = ? AND state = 'received'"""
 _RETURN = """UPDATE message SET attempts = attempts - 1, lease_owner = NULL, lease_until = NULL
     WHERE id = ? AND lease_owner = ? AND state = 'received'"""
@@ -87,14 +90,29 @@ def claim(database: Database, *, limit: int, worker: str, lease_seconds: float) 
     return claimed
 
 
-def finish(connection: Connection, results: Sequence[Finished], *, worker: str) -> None:
+def stored(connection: Connection, numbers: Iterable[int]) -> dict[int, Claimed]:
+    """Messages as a worker has them, in order, without taking them."""
+    found: dict[int, Claimed] = {}
+    for some in parts(sorted(numbers), _AT_ONCE):
+        sql = f"SELECT {_CLAIMED} FROM message WHERE id IN ({marks(some)}) ORDER BY id"
+        found |= {row[0]: _claimed(row) for row in rows(connection, sql, some)}
+    return found
+
+
+def finish(connection: Connection, results: Sequence[Finished], *, worker: str, mapping: str = "") -> None:
     """Write how messages ended, in the transaction that holds their resources.
+
+    Args:
+        connection: of that transaction.
+        results: how they ended.
+        worker: who has them.
+        mapping: the version of the mappings.
 
     Raises:
         StorageUnavailable: a lease has run out, and another worker has the message; nothing may be committed (F25).
     """
     now = now_micros(connection)
-    ends = [(one.state, one.cause_code, one.cause, one.mender, now, one.id, worker) for one in results]
+    ends = [(one.state, one.cause_code, one.cause, one.mender, now, mapping, one.id, worker) for one in results]
     _all(run_many(connection, _FINISH, ends), of=len(ends))
 
 

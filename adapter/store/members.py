@@ -7,7 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from adapter.store.bulk import parts
 from adapter.store.database import marks, rows, run_many
+
+_AT_ONCE = 500  # values in one statement
+_LINK = "INSERT INTO patient_link (patient_id, other_id) VALUES (?,?) ON CONFLICT DO NOTHING"
+_MEMBER = """INSERT INTO study_member (patient_id, number, own) VALUES (?,?,?)
+    ON CONFLICT (patient_id) DO UPDATE SET number = excluded.number, own = excluded.own"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,61 +35,85 @@ def lock(connection: Connection, names: Iterable[str]) -> None:
         rows(connection, sql, [keys])
 
 
-def members_among(connection: Connection, patients: Iterable[str]) -> set[str]:
-    """Which of these Patients are members."""
-    asked = list(patients)
-    return {row[0] for row in _in(connection, "SELECT patient_id FROM study_member WHERE patient_id", asked)}
+class Members:
+    """Who belongs to the study, as one transaction sees it; what it adds is written by `write`, and not before."""
 
+    def __init__(self, connection: Connection, study: Study | None) -> None:
+        """Begin; without a study nobody is a member."""
+        self._connection, self._study = connection, study
+        self._read: set[str] = set()
+        self._numbers: dict[str, tuple[str, bool]] = {}  # number, and whether it is the Patient's own
+        self._links: dict[str, set[str]] = {}
+        self._new_links: list[tuple[str, str]] = []
+        self._changed: set[str] = set()
 
-def enrol(connection: Connection, patient: dict[str, Any], study: Study) -> set[str]:
-    """Note what a Patient says of its number and its links.
+    def __contains__(self, patient_id: object) -> bool:
+        """Whether this Patient is a member; it was among those that were read."""
+        return patient_id in self._numbers
 
-    Args:
-        connection: of the transaction that writes the Patient.
-        patient: the resource.
-        study: the study's rules.
+    def read(self, patients: Iterable[str]) -> None:
+        """Read which of these Patients are members, and to whom they are linked."""
+        unread = sorted(set(patients) - self._read) if self._study else []
+        self._read.update(unread)
+        for some in parts(unread, _AT_ONCE):
+            sql = f"SELECT patient_id, number, own FROM study_member WHERE patient_id IN ({marks(some)})"
+            self._numbers |= {one: (number, bool(own)) for one, number, own in rows(self._connection, sql, some)}
+            sql = f"SELECT patient_id, other_id FROM patient_link WHERE patient_id IN ({marks(some)})"
+            for one, other in rows(self._connection, sql, some):
+                self._links.setdefault(one, set()).add(other)
 
-    Returns:
-        The Patients that are members now and were not before; some may not be stored yet.
-    """
-    own, number = patient["id"], study.number(patient)
-    others = _linked(patient)
-    if number is None and not others and not _in(connection, "SELECT 1 FROM patient_link WHERE patient_id", [own]):
-        return set()
-    pairs = [pair for other in others for pair in ((own, other), (other, own))]
-    run_many(connection, "INSERT INTO patient_link (patient_id, other_id) VALUES (?,?) ON CONFLICT DO NOTHING", pairs)
-    linked = _component(connection, own)
-    found = _in(connection, "SELECT patient_id, number, own FROM study_member WHERE patient_id", sorted(linked))
-    before = {row[0]: row[1] for row in found}
-    numbers = {row[0]: row[1] for row in found if row[2]} | ({own: number} if number else {})
-    if not numbers:
-        return set()
-    now = dict.fromkeys(linked, min(numbers.values())) | numbers
-    _write(connection, {one: said for one, said in now.items() if before.get(one) != said or one == own}, set(numbers))
-    return now.keys() - before.keys()
+    def enrol(self, patient: dict[str, Any]) -> set[str]:
+        """Note what a Patient says of its number and its links.
 
+        Returns:
+            The Patients that are members now and were not before; some may not be stored yet.
+        """
+        if self._study is None:
+            return set()
+        own, number, others = patient["id"], self._study.number(patient), _linked(patient)
+        self.read([own])
+        if number is None and not others and own not in self._links:
+            return set()
+        for other in others:
+            self._link(own, other)
+        linked = self._component(own)
+        numbers = {one: said[0] for one, said in self._numbers.items() if one in linked and said[1]}
+        numbers |= {own: number} if number else {}
+        if not numbers:
+            return set()
+        new = linked - self._numbers.keys()
+        for one in linked:
+            said = (numbers.get(one, min(numbers.values())), one in numbers)
+            if self._numbers.get(one) != said:
+                self._numbers[one] = said
+                self._changed.add(one)
+        return new
 
-def _write(connection: Connection, members: dict[str, str], owners: set[str]) -> None:
-    sql = """INSERT INTO study_member (patient_id, number, own) VALUES (?,?,?)
-        ON CONFLICT (patient_id) DO UPDATE SET number = excluded.number, own = excluded.own"""
-    run_many(connection, sql, [(one, number, one in owners) for one, number in sorted(members.items())])
+    def write(self) -> None:
+        """Write what was added."""
+        run_many(self._connection, _LINK, sorted(self._new_links))
+        run_many(self._connection, _MEMBER, [(one, *self._numbers[one]) for one in sorted(self._changed)])
+
+    def _link(self, one: str, other: str) -> None:
+        self.read([one, other])
+        for pair in ((one, other), (other, one)):
+            known = self._links.setdefault(pair[0], set())
+            if pair[1] not in known:
+                known.add(pair[1])
+                self._new_links.append(pair)
+
+    def _component(self, patient: str) -> set[str]:
+        """Everyone who is linked to a Patient, over any number of links; all are locked before they are read."""
+        known, frontier = {patient}, [patient]
+        while frontier:
+            lock(self._connection, [f"Patient/{one}" for one in frontier])
+            self.read(frontier)
+            found = {other for one in frontier for other in self._links.get(one, ())}
+            frontier = sorted(found - known)
+            known |= found
+        return known
 
 
 def _linked(patient: dict[str, Any]) -> list[str]:
     references = [link.get("other", {}).get("reference", "") for link in patient.get("link", [])]
     return [one.removeprefix("Patient/") for one in references if one.startswith("Patient/")]
-
-
-def _component(connection: Connection, patient: str) -> set[str]:
-    """Everyone who is linked to a Patient, over any number of links; all are locked before they are read."""
-    known, frontier = {patient}, [patient]
-    while frontier:
-        lock(connection, [f"Patient/{one}" for one in frontier])
-        found = _in(connection, "SELECT other_id FROM patient_link WHERE patient_id", frontier)
-        frontier = sorted({row[0] for row in found} - known)
-        known |= set(frontier)
-    return known
-
-
-def _in(connection: Connection, sql: str, values: list[str]) -> list[Any]:
-    return list(rows(connection, f"{sql} IN ({marks(values)})", values)) if values else []

@@ -17,9 +17,11 @@ _HEAD = (
     *("id", "site", "channel", "transport", "peer", "control_id", "message_type", "event", "structure", "version"),
     *("encoding", "lane", "sha256", "state", "cause_code", "cause", "mender", "ack_code", "ack_outcome"),
     *("received_at", "finished_at", "attempts", "flags", "lease_owner", "lease_until", "resend_of", "batch_id"),
-    *("part_bytes", "ack"),
+    *("part_bytes", "mapping", "replay_id", "ack"),
 )
-_TIMES = frozenset({"received_at", "finished_at", "lease_until", "at", "made_at", "due_at", "last_updated"})
+_TIMES = frozenset(
+    {"received_at", "finished_at", "lease_until", "at", "made_at", "due_at", "last_updated", "started_at"}
+)
 _LINK = "id, site, state, message_type, event, control_id, received_at, ack_code"
 _LINKS = {
     "resend_of": f"SELECT {_LINK} FROM message WHERE id = ?",
@@ -35,6 +37,8 @@ _OWN = {
     "actions": f"SELECT at, actor, kind, detail FROM action WHERE message_id = ? ORDER BY id LIMIT {_MOST}",
     "reply": """SELECT code, control_id, state, attempts, made_at, due_at, finished_at, failure
         FROM reply WHERE message_id = ?""",
+    "replay": """SELECT id, mapping, actor, reason, started_at, finished_at FROM replay
+        WHERE id = (SELECT replay_id FROM message WHERE id = ?)""",
     "resources": f"""SELECT resource_type, id, version, last_updated, deleted FROM resource WHERE message_id = ?
         UNION ALL SELECT r.resource_type, r.id, h.version, h.last_updated, h.deleted FROM resource_history AS h
         JOIN resource AS r ON r.key = h.key WHERE h.message_id = ? ORDER BY 1, 2, 3 LIMIT {_MOST}""",

@@ -1,29 +1,21 @@
 """Writing resources: merge, compare, version, tie to the study, index; a batch of messages at a time."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection
 
 from adapter.errors import StorageUnavailable
-from adapter.fhir.json import canonical, dumps, loads
-from adapter.store import index
+from adapter.fhir.json import dumps, loads
+from adapter.store import contributions, index
 from adapter.store.bulk import Bulk, parts
-from adapter.store.database import instant, marks, micros, rows, run_many
-from adapter.store.members import Study, enrol, lock, members_among
+from adapter.store.contributions import Name, Target, name_of
+from adapter.store.database import marks, micros, rows, run_many
+from adapter.store.members import Members, Study, lock
 from adapter.store.merge import Mapped, Merged, MergeRule, content, merge, statement
+from adapter.store.states import COLUMNS, MILLISECOND, Change, Put, State, Version
 
-SOURCE = "https://fhir.tli-trial.example.org/source"
-"""Root of meta.source: the site, and after `#` the number of the message in the inbox."""
-
-Name = tuple[str, str]
-"""Type and id."""
-
-_MILLISECOND = 1000
 _AT_ONCE = 500  # values in one statement
 _TYPES = "bigint text text integer bigint bytea text text text bigint boolean bytea".split()
 _COLUMNS = "key resource_type id version last_updated digest as_of site patient_id message_id deleted body".split()
@@ -34,53 +26,13 @@ _RESTATE = "UPDATE resource SET as_of = ? WHERE key = ?"
 _VERSION = "key, version, last_updated, site, message_id, deleted, body"
 _ARCHIVE = f"INSERT INTO resource_history ({_VERSION}) VALUES (?,?,?,?,?,?,?)"
 _RETIRE = f"INSERT INTO resource_history ({_VERSION}) SELECT {_VERSION} FROM resource WHERE key = ?"
-_STATE = "SELECT key, resource_type, id, version, last_updated, digest, as_of, patient_id"
-
-
-@dataclass(frozen=True, slots=True)
-class _Put:
-    """What one message says of one resource."""
-
-    mapped: Mapped
-    site: str
-    message_id: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Version:
-    """A version that this batch makes."""
-
-    version: int
-    last_updated: int
-    digest: bytes
-    site: str
-    patient_id: str | None
-    message_id: int
-    body: bytes
-
-
-@dataclass(slots=True)
-class _State:
-    """A resource in the course of a batch. `content` and `stored`, as it was before, are None where it was not read."""
-
-    name: Name
-    key: int = 0
-    stored_version: int = 0
-    version: int = 0
-    last_updated: int = 0
-    digest: bytes = b""
-    as_of: Any = None
-    stored_as_of: str = ""
-    patient_id: str | None = None
-    stored: dict[str, Any] | None = None
-    content: dict[str, Any] | None = None
-    versions: list[_Version] = field(default_factory=list[_Version])
 
 
 class ResourceWriter:
     """A unit of work in one transaction: `put` what messages say, then `flush` once.
 
-    What does not change a resource makes no version of it. Every message that does makes its own.
+    What does not change a resource makes no version of it. Every message that does makes its own; a resource that is
+    made `anew` has one version at most.
     """
 
     def __init__(
@@ -102,14 +54,24 @@ class ResourceWriter:
             study: what ties resources to the study; without it nothing is tied.
         """
         self._connection, self._search_index, self._rules, self._study = connection, search_index, merge, study
-        self._now = micros(now) // _MILLISECOND * _MILLISECOND
-        self._puts: list[_Put] = []
-        self._states: dict[Name, _State] = {}
-        self._members: set[str] = set()
+        self._now = micros(now) // MILLISECOND * MILLISECOND
+        self._puts: list[Put] = []
+        self._states: dict[Name, State] = {}
+        self._anew: dict[Name, Target | None] = {}
+        self._members = Members(connection, study)
 
     def put(self, mapped: Mapped, *, site: str, message_id: int) -> None:
         """Add what a message says of a resource."""
-        self._puts.append(_Put(mapped, site, message_id))
+        self._puts.append(Put(mapped, site, message_id))
+
+    def anew(self, name: Name, target: Target | None) -> None:
+        """Make a resource from what is put alone, whatever is stored of it.
+
+        Args:
+            name: its type and id.
+            target: what is known of it, None where it is not stored; all that messages say of it must be put.
+        """
+        self._anew[name] = target
 
     def flush(self) -> int:
         """Write everything.
@@ -120,41 +82,63 @@ class ResourceWriter:
         Raises:
             StorageUnavailable: another process changed a resource meanwhile; nothing may be committed.
         """
+        self.settle()
+        return self._write()
+
+    def settle(self) -> None:
+        """Merge everything, and write nothing: `changes` then says what `flush` would do.
+
+        Raises:
+            StorageUnavailable: as `flush`.
+        """
         # A message may make its patient a member; its other resources are then tied at once.
         self._puts.sort(key=lambda put: (put.message_id, put.mapped.resource["resourceType"] != "Patient"))
-        patient_of = {_name(put.mapped.resource): _patient(put.mapped) for put in self._puts}
+        patient_of: dict[Name, str | None] = {one.name: one.patient_id for one in self._anew.values() if one}
+        patient_of |= {name_of(put.mapped.resource): _patient(put.mapped) for put in self._puts}
         patients = {patient for patient in patient_of.values() if patient}
         alone = ["/".join(name) for name, patient in patient_of.items() if not patient]
         lock(self._connection, [*(f"Patient/{one}" for one in patients), *alone])
-        self._members = members_among(self._connection, patients) if self._study else set()
+        self._members.read(patients)
         self._load(patient_of)
+        self._check_anew()
         for put in self._puts:
             self._apply(put)
-        return self._write()
+        self._end_anew()
+
+    def changes(self) -> list[Change]:
+        """What becomes of the resources, after `settle` or `flush`."""
+        changed = [state for state in self._states.values() if state.versions]
+        self._read_old(state for state in changed if state.stored_version)
+        return [change for state in changed if (change := state.change)]
 
     def _load(self, names: Iterable[Name]) -> None:
-        self._states = {name: _State(name) for name in names}
+        self._states = {name: State(name, anew=name in self._anew) for name in names}
         # A resource that is replaced as a whole need not be read as a whole.
         whole = [kind for kind in {kind for kind, _ in self._states} if self._rules[kind].whole]
         body = f"CASE WHEN resource_type IN ({marks(whole)}) THEN NULL ELSE body END" if whole else "body"
         for some in parts({number for _, number in self._states}, _AT_ONCE):
-            sql = f"{_STATE}, {body} FROM resource WHERE id IN ({marks(some)})"
+            sql = f"SELECT {COLUMNS}, {body} FROM resource WHERE id IN ({marks(some)})"
             for row in rows(self._connection, sql, [*whole, *some]):
                 if (row[1], row[2]) in self._states:
                     self._remember(row)
 
     def _remember(self, row: Sequence[Any]) -> None:
-        key, kind, number, version, last_updated, digest, as_of, patient, body = row
-        stated = loads(as_of)
-        if isinstance(stated, list) is not self._rules[kind].whole:
-            stated = None  # merge.yaml was changed since: what is stored gives way to any statement
-        state = _State((kind, number), key, version, version, last_updated, bytes(digest), stated, as_of, patient)
-        state.content = state.stored = None if body is None else content(loads(bytes(body)))
+        state = State.of(row, whole=self._rules[row[1]].whole, anew=(row[1], row[2]) in self._anew)
         self._states[state.name] = state
 
-    def _apply(self, put: _Put) -> None:
+    def _check_anew(self) -> None:
+        """What is made anew is made of everything that messages say of it: none may have come meanwhile."""
+        keys = {name: self._states[name].key for name in self._anew}
+        said = contributions.of_keys(self._connection, [key for key in keys.values() if key])
+        for name, target in self._anew.items():
+            known: tuple[int, Mapping[int, int]] = (target.key, target.said) if target else (0, {})
+            if known != (keys[name], said.get(keys[name], {})):
+                raise StorageUnavailable("a message about the same resource was converted meanwhile")
+
+    def _apply(self, put: Put) -> None:
+        """Merge one statement. Every statement, of a worker or of a replay, goes through here before it is merged."""
         resource = put.mapped.resource
-        state, rule = self._states[_name(resource)], self._rules[resource["resourceType"]]
+        state, rule = self._states[name_of(resource)], self._rules[resource["resourceType"]]
         before = state.content
         if rule.whole:
             own = statement(put.mapped, message_id=put.message_id)
@@ -164,61 +148,52 @@ class ResourceWriter:
         else:
             merged = merge(rule, Merged(before or {}, state.as_of or {}), put.mapped, message_id=put.message_id)
             state.content, state.as_of = merged.content, merged.as_of
-            if state.version and merged.content == before:
+            if before is not None and merged.content == before:
                 return
-        state.patient_id = _patient(put.mapped) or state.patient_id
-        if resource["resourceType"] == "Patient" and self._study:
-            self._enrol(_resource(state.name, state.content), put, self._study)
-        self._version(state, put)
+        state.patient_id, state.last = _patient(put.mapped) or state.patient_id, put
+        if not state.anew:
+            self._end(state, put)
 
-    def _version(self, state: _State, put: _Put) -> None:
-        """Make a version of a resource if it is another one now."""
+    def _end_anew(self) -> None:
+        """Compare what was made anew with what is stored; what no message speaks of any more is removed."""
+        # Patients first, for the same reason as above.
+        for name in sorted(self._anew, key=lambda name: name[0] != "Patient"):
+            state, target = self._states[name], self._anew[name]
+            if state.last:
+                self._end(state, state.last)
+            elif target and not state.was_deleted:
+                state.patient_id = target.patient_id
+                state.remove(target.site, max(target.said, default=0), self._now)
+
+    def _end(self, state: State, put: Put) -> None:
+        if state.name[0] == "Patient" and self._study:
+            self._enrol(state.resource(), put)
         self._tie(state)
-        rest = dict(state.content or {})
-        meta: dict[str, Any] = rest.pop("meta", {})
-        text = canonical(rest)
-        digest = blake2b(text + canonical(meta) if meta else text, digest_size=16).digest()
-        if digest == state.digest:
-            return
-        state.digest, state.version = digest, state.version + 1
-        state.last_updated = max(self._now, state.last_updated + _MILLISECOND)
-        meta = {
-            **meta,
-            "versionId": str(state.version),
-            "lastUpdated": _instant(state.last_updated),
-            "source": f"{SOURCE}/{put.site}#{put.message_id}",
-        }
-        head = dumps({"resourceType": state.name[0], "id": state.name[1], "meta": meta})
-        body = head if text == b"{}" else head[:-1] + b"," + text[1:]
-        made = (state.version, state.last_updated, digest, put.site, state.patient_id, put.message_id, body)
-        state.versions.append(_Version(*made))
+        state.make(put, self._now)
 
-    def _tie(self, state: _State) -> bool:
+    def _tie(self, state: State) -> bool:
         """Tie what is of a member; return whether that changed it."""
         if not self._study or state.patient_id not in self._members:
             return False
-        resource = _resource(state.name, state.content)
+        resource = state.resource()
         tied = self._study.tie(resource)
         if tied is resource:
             return False
         state.content = content(tied)
         return True
 
-    def _enrol(self, patient: dict[str, Any], put: _Put, study: Study) -> None:
+    def _enrol(self, patient: dict[str, Any], put: Put) -> None:
         """Where a Patient makes others or itself a member, tie what is there of them already."""
-        new = enrol(self._connection, patient, study)
-        if not new:
-            return
-        self._members |= new
+        new = self._members.enrol(patient)
         for some in parts(new, _AT_ONCE):
-            sql = f"{_STATE}, body FROM resource WHERE patient_id IN ({marks(some)})"
+            sql = f"SELECT {COLUMNS}, body FROM resource WHERE NOT deleted AND patient_id IN ({marks(some)})"
             for row in rows(self._connection, sql, some):
                 state = self._states.get((row[1], row[2]))
-                if state is None or state.content is None:
+                if state is None or (state.content is None and not state.anew):
                     self._remember(row)
-        for state in list(self._states.values()):
+        for state in list(self._states.values()) if new else ():
             if state.version and state.patient_id in new and state.content is not None and self._tie(state):
-                self._version(state, put)
+                state.make(put, self._now)
 
     def _write(self) -> int:
         connection = self._connection
@@ -234,11 +209,13 @@ class ResourceWriter:
         first = [(state.key, *state.name, *_current(state)) for state in new]
         if run_many(connection, _UPDATE, last) != len(last) or _NEW.insert(connection, first) != len(first):
             raise StorageUnavailable("a resource was changed by another process")
+        self._members.write()
         self._restate()
-        index.write(connection, self._search_index, [_change(state) for state in changed])
+        self._contribute()
+        index.write(connection, self._search_index, [_indexed(state) for state in changed])
         return sum(len(state.versions) for state in changed)
 
-    def _read_old(self, old: Iterable[_State]) -> None:
+    def _read_old(self, old: Iterable[State]) -> None:
         """Read what was not needed until now: the old resource leads to its rows in the index."""
         unread = {state.key: state for state in old if state.stored is None}
         for some in parts(unread, _AT_ONCE):
@@ -254,18 +231,28 @@ class ResourceWriter:
         newer = [one for one, state in zip(said, quiet, strict=True) if one[0] != state.stored_as_of]
         run_many(self._connection, _RESTATE, newer)
 
-
-def _name(resource: dict[str, Any]) -> Name:
-    return resource["resourceType"], resource["id"]
+    def _contribute(self) -> None:
+        """Note which message says something of which resource."""
+        said: dict[tuple[Name, int], list[Mapped]] = {}
+        for put in self._puts:
+            said.setdefault((name_of(put.mapped.resource), put.message_id), []).append(put.mapped)
+        now: dict[Name, dict[int, int]] = {name: {} for name in self._anew}
+        added: list[tuple[int, int, int]] = []
+        for (name, number), some in said.items():
+            digest = contributions.digest(some)
+            if name in now:
+                now[name][number] = digest
+            else:
+                added.append((number, self._states[name].key, digest))
+        contributions.add(self._connection, added)
+        for name, speakers in now.items():
+            target = self._anew[name]
+            contributions.restate(self._connection, self._states[name].key, target.said if target else {}, speakers)
 
 
 def _patient(mapped: Mapped) -> str | None:
     resource = mapped.resource
     return resource["id"] if resource["resourceType"] == "Patient" else mapped.patient_id
-
-
-def _resource(name: Name, content: dict[str, Any] | None) -> dict[str, Any]:
-    return {"resourceType": name[0], "id": name[1], **(content or {})}
 
 
 def _keys(connection: Connection, number: int) -> list[int]:
@@ -278,22 +265,17 @@ def _keys(connection: Connection, number: int) -> list[int]:
     ]
 
 
-def _current(state: _State) -> tuple[Any, ...]:
+def _current(state: State) -> tuple[Any, ...]:
     made = state.versions[-1]
     as_of = dumps(state.as_of).decode()
     facts = (made.version, made.last_updated, made.digest, as_of, made.site, made.patient_id, made.message_id)
-    return (*facts, False, made.body)
+    return (*facts, made.deleted, made.body)
 
 
-def _passed(state: _State, made: _Version) -> tuple[Any, ...]:
-    return (state.key, made.version, made.last_updated, made.site, made.message_id, False, made.body)
+def _passed(state: State, made: Version) -> tuple[Any, ...]:
+    return (state.key, made.version, made.last_updated, made.site, made.message_id, made.deleted, made.body)
 
 
-def _change(state: _State) -> index.Change:
-    old = _resource(state.name, state.stored) if state.stored_version else None
-    return index.Change(state.key, old, _resource(state.name, state.content))
-
-
-@lru_cache(maxsize=256)
-def _instant(value: int) -> str:
-    return instant(value).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _indexed(state: State) -> index.Change:
+    old = {"resourceType": state.name[0], "id": state.name[1], **(state.stored or {})} if state.stored_version else None
+    return index.Change(state.key, old, state.resource())

@@ -43,7 +43,8 @@ def test_an_identifier_belongs_to_one_system(of: str, at: str, raw: str, system:
 def test_an_unknown_authority_never_matches_a_hospital() -> None:
     made = one("CX-Identifier", "123^^^ELSEWHERE&1.2.3&ISO^MR", at="PID-3")
     assert made.kind == "unknown-authority"
-    assert made.value == {"system": "urn:oid:1.2.3", "value": "123"}
+    assert (made.value["system"], made.value["value"]) == ("urn:oid:1.2.3", "123")
+    assert made.value["type"]["coding"][0]["code"] == "MR"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +125,68 @@ def test_addresses_in_parts_and_as_one_text() -> None:
     ],
 )
 def test_telephones_of_versions_2_3_to_2_7(raw: str, expected: dict[str, str]) -> None:
-    assert one("XTN-ContactPoint", raw, at="PID-13") == expected
+    made = one("XTN-ContactPoint", raw, at="PID-13")
+    assert {name: value for name, value in made.items() if name != "extension"} == expected
+
+
+def test_the_parts_of_a_telephone_number_stand_beside_it() -> None:
+    made = one("XTN-ContactPoint", "^WPN^PH^^86^571^55500009^12^^^^^20200101^20211231^^^^2", at="PID-14")
+    parts = {part["url"].rpartition("-")[2]: part["valueString"] for part in made["extension"]}
+    assert parts == {"country": "86", "area": "571", "local": "55500009", "extension": "12"}
+    assert (made["period"], made["rank"]) == ({"start": "2020-01-01", "end": "2021-12-31"}, 2)
+
+
+def test_a_telephone_number_as_old_versions_write_it() -> None:
+    assert one("XTN-ContactPointHome", "(0571)5550009", at="PID-13") == {
+        "system": "phone",
+        "value": "(0571)5550009",
+        "use": "home",
+    }
+    assert one("XTN-ContactPointWork", "^PRN^CP^^^^13800001806", at="PID-14")["use"] == "mobile"
+
+
+def test_every_part_of_a_name() -> None:
+    raw = "VAN TEST&VAN&TEST&DE&PARTNER^ONE^TWO^JR^DR^MD^L^A^^20200101&20211231^G^^^FACP^TESSIE"
+    name, nickname = one("XPN-HumanName", raw, at="PID-5")
+    assert (name["family"], name["given"], name["prefix"]) == ("VAN TEST", ["ONE", "TWO"], ["DR"])
+    assert name["suffix"] == ["JR", "MD", "FACP"]
+    assert name["period"] == {"start": "2020-01-01", "end": "2021-12-31"}
+    surname = {part["url"].partition("humanname-")[2]: part["valueString"] for part in name["_family"]["extension"]}
+    assert surname == {"own-prefix": "VAN", "own-name": "TEST", "partner-prefix": "DE", "partner-name": "PARTNER"}
+    assert [part["valueCode"] for part in name["extension"]] == ["ABC", "G"]
+    assert nickname == {"use": "nickname", "given": ["TESSIE"]}
+
+
+def test_every_part_of_an_address() -> None:
+    raw = (
+        "1 Main&Main Street&1A^Floor 2^Testville^ZJ^310003^CHN^P^^C1&County One^T1^^20200101&20211231^^^^Y^^V^c/o Test"
+    )
+    made = one("XAD-Address", raw, at="PID-11")
+    assert made["line"] == ["1 Main", "Main Street", "1A", "Floor 2", "c/o Test"]
+    assert (made["district"], made["use"], made["type"]) == ("County One", "temp", "physical")
+    assert made["_use"]["extension"][0]["valueCodeableConcept"]["coding"][0]["code"] == "P"
+    assert made["period"] == {"start": "2020-01-01", "end": "2021-12-31"}
+    assert made["extension"][0]["valueString"] == "T1"
+
+
+def test_an_identifier_with_check_digit_and_validity() -> None:
+    made = one("CX-Identifier", f"T1^7^M11^FAHZU&{OID}.01.2&ISO^MR^^20200101^20211231", at="PID-3")
+    assert [part["valueString"] for part in made["extension"]] == ["7", "M11"]
+    assert made["period"] == {"start": "2020-01-01", "end": "2021-12-31"}
+
+
+def test_a_date_that_does_not_exist_is_told_wherever_it_stands() -> None:
+    for name, raw in (("XPN-HumanName", "TEST^ONE^^^^^^^^^^20200230"), ("XAD-Address", "1 Main^^T^^^^^^^^^^20200230")):
+        made = one(name, raw, at="PID-5")
+        assert isinstance(made, Doubt)
+        assert "period" not in made.value
+
+
+def test_an_organization_is_a_reference_by_number_and_name() -> None:
+    made = one("XON-Reference", "Test Insurance^L^^^^TI&1.2.3&ISO^XX^^^T77", at="IN1-4")
+    assert made["display"] == "Test Insurance"
+    assert made["identifier"]["value"] == "T77"
+    assert one("XON-string", "^^T77", at="PD1-14") == "T77"
 
 
 def test_staff_by_number_and_name_or_by_name_alone() -> None:

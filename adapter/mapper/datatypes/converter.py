@@ -1,7 +1,7 @@
 """The form of every converter, and how its function reaches the parts of what it is given."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from adapter.hl7v2.message import NULL, Component, Field, Repetition
@@ -21,7 +21,8 @@ class Converter:
         sources: 1: the function takes one repetition; more: that many whole fields; 0: the tuple of segments.
         reads: components that it reads, for the account of unread data; None for all.
         whole: with one source, the function takes the whole field (the rule says `from: [OBX-8]`).
-        fields: with no source, the fields of each segment that it reads.
+        fields: of sources that are segments, the fields that it reads.
+        fields_by: the same by the name of the segment, where the converter reads several.
     """
 
     name: str
@@ -31,6 +32,11 @@ class Converter:
     reads: frozenset[int] | None = None
     whole: bool = False
     fields: tuple[int, ...] = ()
+    fields_by: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
+
+    def fields_of(self, segment: str) -> tuple[int, ...]:
+        """The fields that it reads of a segment that is a source as a whole."""
+        return self.fields_by.get(segment, self.fields)
 
 
 def plain(function: Bound) -> Callable[[Site, tuple[str, ...]], Bound]:

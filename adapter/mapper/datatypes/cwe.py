@@ -3,18 +3,22 @@
 The targets of the table come first, then the codes as sent; what is in no table is kept and doubted, never guessed.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.codes import CodeSystem, CodeTable, Coding
-from adapter.mapper.datatypes.converter import Bound, Converter, part
+from adapter.mapper.datatypes.converter import Bound, Converter, part, plain
 from adapter.mapper.datatypes.cx import field_of
 from adapter.mapper.datatypes.doubt import SYSTEMS, Doubt, Sent, without_doubt
 from adapter.mapper.sites import Site
 
 TABLE = "codes:"
-TRIPLETS = ((1, 2, 3), (4, 5, 6), (10, 11, 12))
-READS = frozenset({1, 2, 3, 4, 5, 6, 9, 10, 11, 12})
+BY = " by "
+"""A path with a table of its own: `NK1-3 by 0063-relationship`."""
+CODINGS = ((1, 2, 3, 7, 14), (4, 5, 6, 8, 17), (10, 11, 12, 13, 20))
+"""Where a CWE holds code, text, name of the coding system, its version and its OID."""
+READS = frozenset({*range(1, 15), 17, 20})
 NO_ROW = ("103", "code is in no table of this site", "unmapped-code")
 NO_SYSTEM = ("103", "name of the coding system is in no table", "unknown-system")
 
@@ -26,10 +30,11 @@ class Concepts:
     """
 
     def __init__(self, site: Site, path: str) -> None:
-        """Take the tables for this v2 path."""
+        """Take the tables for this v2 path, over those of the table that it names."""
+        path, _, name = path.partition(BY)
         field = field_of(path)
-        self.site, self.field = site, field
-        self.table: CodeTable = site.table(field)
+        self.site, self.named = site, name or field
+        self.table: CodeTable = {**site.table(name), **site.table(field)} if name else site.table(field)
         self.system: CodeSystem | None = site.code_systems.get(field)
 
     def concept(self, repetition: Repetition) -> dict[str, Any] | Doubt | None:
@@ -37,25 +42,29 @@ class Concepts:
         targets: list[Coding] = []
         sent: list[Coding] = []
         settled, unknown = False, ""
-        for at in TRIPLETS:
-            code, display, name = (part(repetition, number) for number in at)
+        for at in CODINGS:
+            code, display, name, version, oid = (part(repetition, number) for number in at)
             if not (code or display):
                 continue
             row = self.table.get(code) or self.table.get(display)
             if row:
                 targets += row.targets
                 settled = True
-            system = self.site.system(name) if name else self.system if at[0] == 1 else None
+            system = self._system(name, oid) or (self.system if at[0] == 1 and not name else None)
             unknown = unknown or (name if system is None else "")
             settled = settled or bool(system and not system.local)
             if code and (system or name or display):
-                sent.append(_coding(system, code, display or (row.display if row else "")))
+                sent.append(_coding(system, code, display or (row.display if row else ""), version))
         made = _joined(targets, sent, _text(repetition, spoken=not sent))
         if made is None or settled:
             return made
         if self.table:
-            return Doubt(made, *NO_ROW, sent=(_sent(self.field, repetition),))
+            return Doubt(made, *NO_ROW, sent=(_sent(self.named, repetition),))
         return Doubt(made, *NO_SYSTEM, sent=(Sent(SYSTEMS, unknown),)) if unknown else made
+
+    def _system(self, name: str, oid: str) -> CodeSystem | None:
+        found = self.site.system(name) if name else None
+        return found or (CodeSystem(f"urn:oid:{oid}", local=True) if oid else None)
 
     def coding(self, repetition: Repetition) -> Coding | Doubt | None:
         """The first coding that `concept` gives."""
@@ -130,14 +139,16 @@ def codes(site: Site, path: str) -> Concepts | TableCodes:
 
 def _sent(table: str, repetition: Repetition) -> Sent:
     """The first code with its words, or the words alone where they are what the table would know it by."""
-    for code, display, _ in TRIPLETS:
+    for code, display, *_ in CODINGS:
         if sent := part(repetition, code) or part(repetition, display):
             return Sent(table, sent, part(repetition, display))
     return Sent(table, "")
 
 
-def _coding(system: CodeSystem | None, code: str, display: str) -> Coding:
+def _coding(system: CodeSystem | None, code: str, display: str, version: str) -> Coding:
     made: Coding = {"system": system.uri} if system else {}
+    if version:
+        made["version"] = version
     made["code"] = " ".join(code.split())
     if display:
         made["display"] = display
@@ -176,7 +187,39 @@ def _bind_interpretation(site: Site, _paths: tuple[str, ...]) -> Bound:
     return TableCodes(site, "0078-interpretation").spoken_concept
 
 
+def _bind_financial_class(site: Site, paths: tuple[str, ...]) -> Bound:
+    """FC: the class is a code in the subcomponents of FC.1."""
+    concept = codes(site, paths[0]).concept
+
+    def fc_concept(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        return concept(tuple((subcomponent,) for subcomponent in repetition[0]))
+
+    return fc_concept
+
+
+def _bind_communication(site: Site, paths: tuple[str, ...]) -> Bound:
+    """A language to Patient.communication or RelatedPerson.communication."""
+    concept = codes(site, paths[0]).concept
+
+    def cwe_communication(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        made = concept(repetition)
+        value = without_doubt(made)
+        if value is None:
+            return made
+        return replace(made, value={"language": value}) if isinstance(made, Doubt) else {"language": value}
+
+    return cwe_communication
+
+
+def cwe_string(repetition: Repetition) -> str | None:
+    """A coded field as text (v2-to-FHIR guide: CWE[string])."""
+    return next((text for number in (9, 2, 5, 1) if (text := part(repetition, number))), None)
+
+
 CONVERTERS = (
+    Converter("FC-CodeableConcept", "CodeableConcept", _bind_financial_class, reads=frozenset({1})),
+    Converter("CWE-Communication", "BackboneElement", _bind_communication, reads=READS),
+    Converter("CWE-string", "string", plain(cwe_string), reads=frozenset({1, 2, 5, 9})),
     Converter("CWE-CodeableConcept", "CodeableConcept", _bind_concept, reads=READS),
     Converter("CWE-Coding", "Coding", _bind_coding, reads=READS),
     Converter("CWE-code", "code", _bind_code, reads=READS),

@@ -1,20 +1,27 @@
-"""CX, EI, EIP: identifiers. v2-to-FHIR guide: CX[Identifier], EI[Identifier-System], EIP[Identifier-...].
+"""CX, EI, EIP, DLN: identifiers. v2-to-FHIR guide: CX[Identifier], EI[Identifier-System], EIP[…], DLN[Identifier].
 
 Which system an identifier belongs to stands in identifiers.csv, by field, authority and type.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.codes import CANONICAL
 from adapter.mapper.datatypes.converter import Bound, Converter, part
 from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.dtm import period, validity, with_period
 from adapter.mapper.identity import CHECKS, IdentifierRow, IdentifierTable
 from adapter.mapper.sites import Site
 
 UNKNOWN = f"{CANONICAL}/NamingSystem/unknown"
 UNCHECKED = "-unchecked"
+CHECK_DIGIT = (
+    (2, "http://hl7.org/fhir/StructureDefinition/identifier-checkDigit"),
+    (3, "http://hl7.org/fhir/StructureDefinition/namingsystem-checkDigit"),
+)
+CX_READS = frozenset({1, 2, 3, 4, 5, 7, 8})
 
 
 def field_of(path: str) -> str:
@@ -34,10 +41,10 @@ def identifier(
         return None
     row = table.find(value, authorities=[name for name in authorities if name], type_code=type_code)
     if row is None:
-        made = {"system": _unknown_system(authorities), "value": value}
+        made = _type(table, type_code) | {"system": _unknown_system(authorities), "value": value}
         return Doubt(made, "103", "assigning authority or type is not in identifiers.csv", "unknown-authority")
     problem = CHECKS[row.check](value) if row.check else None
-    made = _by_row(row, value)
+    made = _by_row(row, value, _type(table, type_code))
     if problem:
         # D7: kept and flagged, but under a system by which nothing is matched
         made["system"] += UNCHECKED
@@ -45,12 +52,19 @@ def identifier(
     return made
 
 
-def _by_row(row: IdentifierRow, value: str) -> dict[str, Any]:
+def _type(table: IdentifierTable, type_code: str) -> dict[str, Any]:
+    """The type as sent: by table 0203, else the code as text."""
+    if not type_code:
+        return {}
+    found = table.types.get(type_code)
+    return {"type": {"coding": [*found.targets]} if found and found.targets else {"text": type_code}}
+
+
+def _by_row(row: IdentifierRow, value: str, sent: dict[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if row.use:
         made["use"] = row.use
-    if row.type_coding:
-        made["type"] = {"coding": [row.type_coding]}
+    made |= {"type": {"coding": [row.type_coding]}} if row.type_coding else sent
     made |= {"system": row.system, "value": value}
     if row.assigner:
         made["assigner"] = {"reference": row.assigner}
@@ -65,14 +79,50 @@ def _unknown_system(authorities: Sequence[str]) -> str:
     return f"{UNKNOWN}-{name}" if name.replace("-", "").isalnum() and name.isascii() else UNKNOWN
 
 
-def _bind_cx(site: Site, paths: tuple[str, ...]) -> Bound:
-    table = site.identifiers.of_field(field_of(paths[0]))
+def _bind_cx(site: Site, paths: tuple[str, ...], *, usual: str = "") -> Bound:
+    """CX; `usual` is the type of table 0203 where CX.5 says none."""
+    table, zone = site.identifiers.of_field(field_of(paths[0])), site.timezone
 
     def cx_identifier(repetition: Repetition) -> dict[str, Any] | Doubt | None:
         authorities = (part(repetition, 4), part(repetition, 4, 2))
-        return identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
+        type_code = part(repetition, 5) or usual
+        made = identifier(table, part(repetition, 1), authorities=authorities, type_code=type_code)
+        if made is None or len(repetition) == 1:
+            return made
+        if isinstance(made, Doubt):
+            return made.of(_checked(made.value, repetition))
+        return with_period(_checked(made, repetition), validity(repetition, 0, 7, 8, zone))
 
     return cx_identifier
+
+
+def _checked(made: dict[str, Any], repetition: Repetition) -> dict[str, Any]:
+    """The check digit and its scheme, as extensions."""
+    digits = [{"url": url, "valueString": text} for at, url in CHECK_DIGIT if (text := part(repetition, at))]
+    return {"extension": digits} | made if digits else made
+
+
+def _bind_license(site: Site, paths: tuple[str, ...]) -> Bound:
+    table, zone = site.identifiers.of_field(field_of(paths[0])), site.timezone
+
+    def dln_identifier(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        """A driver's licence: number, issuer, until when it holds."""
+        made = identifier(table, part(repetition, 1), authorities=(part(repetition, 2),), type_code="DL")
+        if made is None or isinstance(made, Doubt):
+            return made
+        return with_period(made, period("", part(repetition, 3), zone))
+
+    return dln_identifier
+
+
+def _bind_plan(site: Site, paths: tuple[str, ...]) -> Bound:
+    table = site.identifiers.of_field(field_of(paths[0]))
+
+    def cwe_identifier(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        """A coded field that identifies something; its coding system is the authority (guide: CWE[Identifier])."""
+        return identifier(table, part(repetition, 1), authorities=(part(repetition, 3),))
+
+    return cwe_identifier
 
 
 def _entity(table: IdentifierTable, parts: Sequence[str]) -> dict[str, Any] | Doubt | None:
@@ -101,7 +151,11 @@ def _bind_eip(site: Site, paths: tuple[str, ...]) -> Bound:
 
 
 CONVERTERS = (
-    Converter("CX-Identifier", "Identifier", _bind_cx, reads=frozenset({1, 4, 5})),
+    Converter("CX-Identifier", "Identifier", _bind_cx, reads=CX_READS),
+    Converter("CX-SocialNumber", "Identifier", partial(_bind_cx, usual="SS"), reads=CX_READS),
+    Converter("CX-MemberNumber", "Identifier", partial(_bind_cx, usual="MB"), reads=CX_READS),
+    Converter("CWE-Identifier", "Identifier", _bind_plan, reads=frozenset({1, 2, 3})),
+    Converter("DLN-Identifier", "Identifier", _bind_license, reads=frozenset({1, 2, 3})),
     Converter("EI-Identifier", "Identifier", _bind_ei, reads=frozenset({1, 2, 3})),
     Converter("EIP-Identifier", "Identifier", _bind_eip, reads=frozenset({1, 2})),
 )

@@ -42,3 +42,7 @@ class Doubt:
 def without_doubt(made: Any) -> Any:
     """The value alone."""
     return made.value if isinstance(made, Doubt) else made
+
+
+CLEARED = Doubt(None, "0", "", "cleared")
+"""Not doubtful: the message takes the element away, as HL7 null does."""

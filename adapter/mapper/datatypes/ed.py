@@ -91,7 +91,7 @@ def doubt(value: Field, declared: str, table: CodeTable) -> Doubt | None:
     made = [_NO_URL if _pointer(one, table) is None else None for one in value] if declared == "RP" else None
     for one in made or [document(repetition, table) for repetition in value]:
         if isinstance(one, Doubt):
-            return Doubt(None, one.code, one.text, one.kind)
+            return one.of(None)
     return None
 
 
@@ -167,13 +167,14 @@ def _bind_presented_form(site: Site, _paths: tuple[str, ...]) -> Bound:
         for segment in segments:
             fields = segment.fields
             if len(fields) > 5 and fields[2] != "NM" and (fields[2][:2] in DOCUMENTS or fields[5][:1] in MAY_BEGIN):
-                made += _attachments(segment, table)
+                made += attachments(segment, table)
         return made or None
 
     return presented_form
 
 
-def _attachments(segment: Segment, table: CodeTable) -> list[dict[str, Any]]:
+def attachments(segment: Segment, table: CodeTable) -> list[dict[str, Any]]:
+    """The documents in one OBX as Attachments, pointers among them."""
     title = next(filter(None, (first(segment.field(3), at) for at in (2, 5, 1, 4))), "")
     if segment.raw(2).partition("^")[0] == "RP":
         pointers = [_pointer(repetition, table) for repetition in segment.field(5)]

@@ -3,8 +3,10 @@
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 from adapter.hl7v2.message import Repetition
+from adapter.mapper.codes import UCUM
 from adapter.mapper.datatypes.converter import Converter, plain, whole_text
 from adapter.mapper.datatypes.doubt import Doubt
 
@@ -80,8 +82,28 @@ def nm_positive_int(repetition: Repetition) -> int | Doubt | None:
     return value
 
 
+def nm_days(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+    """A number of days to Duration; a negative one is none (v2-to-FHIR guide: NM[Quantity-LengthOfStay])."""
+    value = nm_decimal(repetition)
+    if not isinstance(value, Decimal):
+        return value
+    if value < 0:
+        return Doubt(None, "102", "is less than zero", "not-a-number")
+    return {"value": value, "unit": "days", "system": UCUM, "code": "d"}
+
+
+def nm_unsigned_int(repetition: Repetition) -> int | Doubt | None:
+    """NM to unsignedInt."""
+    value = nm_integer(repetition)
+    if isinstance(value, int) and value < 0:
+        return Doubt(None, "102", "is less than zero", "not-a-number")
+    return value
+
+
 CONVERTERS = (
     Converter("NM-decimal", "decimal", plain(nm_decimal)),
     Converter("NM-integer", "integer", plain(nm_integer)),
+    Converter("NM-Duration", "Duration", plain(nm_days)),
     Converter("NM-positiveInt", "positiveInt", plain(nm_positive_int)),
+    Converter("NM-unsignedInt", "unsignedInt", plain(nm_unsigned_int)),
 )

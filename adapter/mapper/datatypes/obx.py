@@ -9,15 +9,16 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from adapter.hl7v2.message import Field, Segment
+from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper import times
 from adapter.mapper.codes import CANONICAL, LOINC, TLI_LAB
-from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, part
+from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, part, plain
 from adapter.mapper.datatypes.cwe import Concepts, codings_of
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.dtm import CONVERTERS as TIMES
 from adapter.mapper.datatypes.dtm import IMPOSSIBLE, bind_datetime
 from adapter.mapper.datatypes.ed import DOCUMENTS, MAY_BEGIN, MEDIA_TYPES, doubt, text_document
-from adapter.mapper.datatypes.nm import measured
+from adapter.mapper.datatypes.nm import decimal_of, measured
 from adapter.mapper.datatypes.quantity import Scale, quantity, scale
 from adapter.mapper.datatypes.sn import structured
 from adapter.mapper.sites import Site
@@ -27,10 +28,12 @@ Reader = Callable[[Field], Any]
 DOSE_NORMALISED = f"{CANONICAL}/StructureDefinition/tli-dose-normalised"
 DOSES = frozenset({"DOSE-BSA", "DOSE-KG"})
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
-TEXTS = frozenset({"ST", "TX", "FT", "ID", "IS"})
-CODED = frozenset({"CE", "CWE", "CNE", "CF"})
+TEXTS = frozenset({"ST", "TX", "FT", "ID"})
+CODED = frozenset({"CE", "CWE", "CNE", "CF", "IS"})
 MOMENTS = frozenset({"DT", "TS", "DTM"})
-COMPOSITE = "AD AUI CK CN CP CQ CX DLN DR EI ERL HD JCC MA MO NA NR PN PPN SPS TN XAD XCN XON XPN XTN"
+SPLIT = frozenset({"NM", "SN", "DR", "NR", "TM"}) | CODED | MOMENTS
+"""Types of which each repetition is a value of its own; repeated texts are lines of one."""
+COMPOSITE = "AD AUI CK CN CP CQ CX DLN EI ERL HD JCC MA MO NA PN PPN SPS TN VR XAD XCN XON XPN XTN"
 OTHERS = frozenset(COMPOSITE.split(" "))
 """Types of HL7 table 0125 that have no form of their own here: they become text."""
 
@@ -46,7 +49,8 @@ def targets(concepts: Concepts, code: Field) -> list[str]:
     return [coding["code"] for coding in codings if coding.get("system") in {LOINC, TLI_LAB}]
 
 
-def _bind_value(site: Site, _paths: tuple[str, ...]) -> Bound:
+def _reader_of(site: Site) -> Callable[[Field, Field, Field], Reader]:
+    """What reads an OBX-5 by its type, unit and code."""
     codes, answers = Concepts(site, "OBX-3"), Concepts(site, "OBX-5")
 
     @lru_cache(maxsize=4096)
@@ -61,15 +65,41 @@ def _bind_value(site: Site, _paths: tuple[str, ...]) -> Bound:
             return _coded(answers)
         if declared in MOMENTS or declared == "TM":
             return _moments(site) if declared in MOMENTS else _time
+        if declared in RANGES:
+            return RANGES[declared](site, scale(site, unit, targets(codes, code)))
         if declared in DOCUMENTS:
             media_types = site.table(MEDIA_TYPES)
             return lambda value: doubt(value, declared, media_types)
         return _texts(_doubt_of_type(declared))
 
+    return reader
+
+
+def _bind_value(site: Site, _paths: tuple[str, ...]) -> Bound:
+    reader = _reader_of(site)
+
     def obx_value(value: Field, kind: Field, unit: Field, code: Field) -> dict[str, Any] | Doubt | None:
-        return reader(kind, unit, code)(value) if value else None
+        if not value or (len(value) > 1 and first(kind) in SPLIT):
+            return None
+        return reader(kind, unit, code)(value)
 
     return obx_value
+
+
+def _bind_component(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """v2-to-FHIR guide: OBX[Observation-Component]: each of several values of one OBX, under the code of the OBX."""
+    reader, codes = _reader_of(site), Concepts(site, "OBX-3")
+
+    def obx_component(value: Field, kind: Field, unit: Field, code: Field) -> list[dict[str, Any]] | Doubt | None:
+        if len(value) < 2 or first(kind) not in SPLIT or not code:
+            return None
+        named, read = without_doubt(codes.concept(code[0])), reader(kind, unit, code)
+        sent = [read((repetition,)) for repetition in value]
+        made = [{"code": named, **found} for one in sent if (found := without_doubt(one))]
+        doubt = next((one for one in sent if isinstance(one, Doubt)), None)
+        return doubt.of(made or None) if doubt else made or None
+
+    return obx_component
 
 
 def _doubt_of_type(declared: str) -> tuple[str, str, str] | None:
@@ -122,8 +152,6 @@ def _coded(answers: Concepts) -> Reader:
         answer = {"valueCodeableConcept": concept}
         if isinstance(made, Doubt):
             return made.of(answer)
-        if len(value) > 1:
-            return Doubt(answer, "102", "only the first repetition fits the FHIR element", "repetition-left-out")
         return answer
 
     return coded
@@ -147,6 +175,33 @@ def _time(value: Field) -> Any:
         return None
     made = times.fhir_time(text)
     return {"valueTime": made} if made else IMPOSSIBLE
+
+
+def _period(site: Site, _by: Scale) -> Reader:
+    convert = next(one.bind for one in TIMES if one.name == "DR-Period")(site, ())
+
+    def period(value: Field) -> Any:
+        made = convert(((value[0][0],),), ((value[0][1],),) if len(value[0]) > 1 else ())
+        found = without_doubt(made)
+        answer = {"valuePeriod": found} if found else None
+        return made.of(answer) if isinstance(made, Doubt) else answer
+
+    return period
+
+
+def _range(_site: Site, by: Scale) -> Reader:
+    def numbers(value: Field) -> Any:
+        sent = {"low": part(value[0], 1), "high": part(value[0], 2)}
+        read = {name: measured(text) for name, text in sent.items() if text}
+        if None in read.values():
+            return Doubt({"valueString": "-".join(text for text in sent.values() if text)}, *NOT_NUMERIC)
+        answer = {"valueRange": {name: quantity(number, by) for name, number in read.items() if number}}
+        return by.doubt.of(answer) if by.doubt else answer
+
+    return numbers
+
+
+RANGES: dict[str, Callable[[Site, Scale], Reader]] = {"DR": _period, "NR": _range}
 
 
 def _absent(code: str, display: str) -> dict[str, Any]:
@@ -200,8 +255,25 @@ def _bind_dose_normalised(site: Site, _paths: tuple[str, ...]) -> Bound:
     return dose_normalised
 
 
+SUB_ID = "http://hl7.org/fhir/StructureDefinition/observation-v2-subid"
+PARTS = ("original-sub-identifier", "group", "sequence", "identifier")
+
+
+def og_sub_id(repetition: Repetition) -> dict[str, Any] | None:
+    """OBX-4 to the extension of the guide: OG[Extension-Subidentifier]; before 2.8.2 it has one part."""
+    made: list[dict[str, Any]] = []
+    for number, url in enumerate(PARTS, start=1):
+        text = part(repetition, number)
+        value = decimal_of(text) if number in {2, 3} else None
+        if text:
+            made.append({"url": url, "valueDecimal": value} if value is not None else {"url": url, "valueString": text})
+    return {"url": SUB_ID, "extension": made} if made else None
+
+
 CONVERTERS = (
     Converter("OBX-value", "value[x]", _bind_value, sources=4),
+    Converter("OBX-component", "BackboneElement", _bind_component, sources=4),
+    Converter("OG-subId", "Extension", plain(og_sub_id)),
     Converter("OBX-dataAbsentReason", "CodeableConcept", _bind_absent, sources=2),
     Converter("OBX-doseNormalised", "Extension", _bind_dose_normalised, sources=0, fields=(3, 5, 6)),
 )

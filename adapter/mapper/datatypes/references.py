@@ -25,14 +25,14 @@ def _bind_link(site: Site, paths: tuple[str, ...]) -> Bound:
         for table, field in zip(tables, fields, strict=True):
             for repetition in field:
                 authorities = (part(repetition, 4), part(repetition, 4, 2))
-                made = without_doubt(
-                    identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
-                )
+                known = identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
+                made = without_doubt(known)
                 if not made:
                     continue
                 record = resource_id("Patient", made["system"], made["value"])
                 own = own or record
-                if record != own and _type_code(made) in SAME_PERSON:
+                # a number of an authority that nobody knows joins no records
+                if record != own and made is known and _type_code(made) in SAME_PERSON:
                     other = {"reference": f"Patient/{record}", "identifier": made}
                     links.append({"other": other, "type": "seealso"})
         return links or None
@@ -41,7 +41,7 @@ def _bind_link(site: Site, paths: tuple[str, ...]) -> Bound:
 
 
 def _type_code(made: dict[str, Any]) -> str:
-    return made["type"]["coding"][0]["code"] if "type" in made else ""
+    return made["type"]["coding"][0]["code"] if "coding" in made.get("type", ()) else ""
 
 
 def _bind_hospital(site: Site, _paths: tuple[str, ...]) -> Bound:

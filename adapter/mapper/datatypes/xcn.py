@@ -1,36 +1,44 @@
-"""XCN, PL: staff and places, referred to by identifier and name; no resource is made of them."""
+"""XCN: staff, referred to by identifier and name; no resource is made of them. v2-to-FHIR guide: XCN[Practitioner]."""
 
+from functools import partial
 from typing import Any
 
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, part
 from adapter.mapper.datatypes.cx import identifier
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.datatypes.xpn import ideographic
 from adapter.mapper.sites import Site
 
-ATTENDER = {
-    "system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType",
-    "code": "ATND",
-    "display": "attender",
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+PARTICIPANTS = {
+    "Participant": ("ATND", "attender"),
+    "Referrer": ("REF", "referrer"),
+    "Consultant": ("CON", "consultant"),
+    "Admitter": ("ADM", "admitter"),
+    "OtherParticipant": ("PART", "Participation"),
 }
+"""v2-to-FHIR guide: PV1[Encounter], PV1-7, 8, 9, 17 and 52; PV2[Encounter], PV2-13."""
+FUNCTIONS = {"Anesthesiologist": "88189002", "Surgeon": "304292004"}
+"""SNOMED CT. v2-to-FHIR guide: PR1[Procedure], PR1-8 and PR1-11."""
+SNOMED = "http://snomed.info/sct"
+READS = frozenset({*range(1, 8), 9, 13})
 
 
-def _bind_reference(site: Site, _paths: tuple[str, ...]) -> Bound:
+def bind_reference(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
     """XCN to Reference(Practitioner). A site whose identifiers.csv has no row for XCN sends names in XCN.1."""
     table = site.identifiers.of_field("XCN")
     numbered = any(row.field == "XCN" for row in table.rows)
 
     def xcn_reference(repetition: Repetition) -> dict[str, Any] | None:
-        number, family = part(repetition, 1), part(repetition, 2)
-        given = [text for text in (part(repetition, 3), part(repetition, 4)) if text]
-        name = family + "".join(given) if ideographic(family) else " ".join([*given, family]).strip()
-        if not numbered:
+        number, name = part(repetition, 1), _name(repetition)
+        if not numbered and not part(repetition, 2):
             number, name = "", name or number
         made: dict[str, Any] = {"type": "Practitioner"}
         if number:
             authorities = (part(repetition, 9), part(repetition, 9, 2))
-            made["identifier"] = without_doubt(identifier(table, number, authorities=authorities))
+            known = identifier(table, number, authorities=authorities, type_code=part(repetition, 13))
+            made["identifier"] = without_doubt(known)
         if name:
             made["display"] = name
         return made if number or name else None
@@ -38,45 +46,48 @@ def _bind_reference(site: Site, _paths: tuple[str, ...]) -> Bound:
     return xcn_reference
 
 
-def _bind_participant(site: Site, paths: tuple[str, ...]) -> Bound:
-    """v2-to-FHIR guide: PV1[Encounter], PV1-7."""
-    reference = _bind_reference(site, paths)
+def _name(repetition: Repetition) -> str:
+    """Prefix, name, suffix and degree as one text."""
+    family = part(repetition, 2)
+    given = [text for text in (part(repetition, 3), part(repetition, 4)) if text]
+    name = family + "".join(given) if ideographic(family) else " ".join([*given, family]).strip()
+    around = (part(repetition, 6), name, part(repetition, 5), part(repetition, 7))
+    return " ".join(text for text in around if text)
+
+
+def _bind_participant(site: Site, paths: tuple[str, ...], *, role: str) -> Bound:
+    reference = bind_reference(site, paths)
+    code, display = PARTICIPANTS[role]
+    kind = [{"coding": [{"system": PARTICIPATION, "code": code, "display": display}]}]
 
     def xcn_participant(repetition: Repetition) -> dict[str, Any] | None:
         made = reference(repetition)
-        return {"type": [{"coding": [ATTENDER]}], "individual": made} if made else None
+        return {"type": kind, "individual": made} if made else None
 
     return xcn_participant
 
 
-def _bind_performer(site: Site, paths: tuple[str, ...]) -> Bound:
-    reference = _bind_reference(site, paths)
+def _bind_performer(site: Site, paths: tuple[str, ...], *, role: str = "") -> Bound:
+    reference = bind_reference(site, paths)
+    function = {"function": {"coding": [{"system": SNOMED, "code": FUNCTIONS[role]}]}} if role else {}
 
     def xcn_performer(repetition: Repetition) -> dict[str, Any] | None:
         made = reference(repetition)
-        return {"actor": made} if made else None
+        return {**function, "actor": made} if made else None
 
     return xcn_performer
 
 
-def _bind_location(site: Site, _paths: tuple[str, ...]) -> Bound:
-    """Encounter.location: ward, room and bed in one site-scoped identifier."""
-    table = site.identifiers.of_field("PL")
-
-    def pl_location(repetition: Repetition) -> dict[str, Any] | Doubt | None:
-        place = [text for text in (part(repetition, number) for number in (1, 2, 3)) if text]
-        if not place:
-            return None
-        made = without_doubt(identifier(table, "/".join(place)))
-        return {"location": {"type": "Location", "identifier": made, "display": " ".join(place)}}
-
-    return pl_location
-
-
-NAMES = frozenset({1, 2, 3, 4, 9})
 CONVERTERS = (
-    Converter("XCN-Reference", "Reference", _bind_reference, reads=NAMES),
-    Converter("XCN-EncounterParticipant", "BackboneElement", _bind_participant, reads=NAMES),
-    Converter("XCN-MedicationAdministrationPerformer", "BackboneElement", _bind_performer, reads=NAMES),
-    Converter("PL-EncounterLocation", "BackboneElement", _bind_location, reads=frozenset({1, 2, 3, 4})),
+    Converter("XCN-Reference", "Reference", bind_reference, reads=READS),
+    *(
+        Converter(f"XCN-Encounter{role}", "BackboneElement", partial(_bind_participant, role=role), reads=READS)
+        for role in PARTICIPANTS
+    ),
+    Converter("XCN-MedicationAdministrationPerformer", "BackboneElement", _bind_performer, reads=READS),
+    Converter("XCN-ProcedurePerformer", "BackboneElement", _bind_performer, reads=READS),
+    *(
+        Converter(f"XCN-Procedure{role}", "BackboneElement", partial(_bind_performer, role=role), reads=READS)
+        for role in FUNCTIONS
+    ),
 )

@@ -13,6 +13,7 @@ class Message(Table, table=True):
 
     `flags` are words with blanks between them. `content` is a digest of the bytes without MSH-7 and MSH-10. Where
     `part_bytes` is not 0, so many bytes are in `message_part`, and `raw` is their slim form (`hl7v2/slim.py`).
+    `mapping` is the version of the mappings by which it was converted, `replay_id` the replay that did it.
     """
 
     __tablename__: ClassVar[Any] = "message"
@@ -97,6 +98,8 @@ class Message(Table, table=True):
     resend_of: int | None = Field(default=None, sa_type=BigInteger)
     batch_id: int | None = Field(default=None, sa_type=BigInteger)
     part_bytes: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": text("0")})
+    mapping: str = Field(default="", sa_column_kwargs={"server_default": text("''")})
+    replay_id: int | None = Field(default=None, sa_type=BigInteger)
     ack: bytes | None = Field(default=None, sa_type=LargeBinary)
     raw: bytes = Field(sa_type=LargeBinary)
 

@@ -62,6 +62,20 @@ class ResourceHistory(Table, table=True):
     body: bytes = Field(sa_type=LargeBinary)
 
 
+class Contribution(Table, table=True):
+    """Which message says something of which resource, with a digest of what it said (`contributions.py`).
+
+    The primary key begins with the message: rows are written to its end, and replay reads those of a message together.
+    """
+
+    __tablename__: ClassVar[Any] = "contribution"
+    __table_args__: ClassVar[Any] = (Index("ix_contribution_key", "key", "message_id"), {"sqlite_with_rowid": False})
+
+    message_id: int = Field(sa_type=BigInteger, primary_key=True, sa_column_kwargs={"autoincrement": False})
+    key: int = Field(sa_type=BigInteger, primary_key=True)
+    digest: int = Field(sa_type=BigInteger)
+
+
 class _Row(Table):
     """A row of the search index.
 

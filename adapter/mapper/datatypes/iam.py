@@ -1,0 +1,88 @@
+"""AL1, IAM: allergies. v2-to-FHIR guide: AL1[AllergyIntolerance], IAM[AllergyIntolerance]."""
+
+from typing import Any
+
+from adapter.hl7v2.message import Field, Repetition
+from adapter.mapper.datatypes.converter import Bound, Converter, first, whole_text
+from adapter.mapper.datatypes.cwe import READS, Concepts, TableCodes
+from adapter.mapper.datatypes.doubt import CLEARED, Doubt, without_doubt
+from adapter.mapper.sites import Site
+
+ALTERNATE_CODES = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
+SEVERITIES = "0128-reaction-severity"
+CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
+ACTIVE = {"coding": [{"system": CLINICAL, "code": "active", "display": "Active"}]}
+DELETED = frozenset({"D"})
+"""HL7 table 0323, IAM-6."""
+
+
+def _bind_joined(site: Site, paths: tuple[str, ...]) -> Bound:
+    """Two coded fields that name one thing: the codings of both."""
+    concepts = [Concepts(site, path).concept for path in paths]
+
+    def joined(one: Field, other: Field) -> dict[str, Any] | Doubt | None:
+        made = [concept(field[0]) for concept, field in zip(concepts, (one, other), strict=True) if field]
+        values = [value for each in made if (value := without_doubt(each))]
+        if not values:
+            return None
+        whole = dict(values[0])
+        for value in values[1:]:
+            codings = [
+                *whole.get("coding", ()),
+                *(c for c in value.get("coding", ()) if c not in whole.get("coding", ())),
+            ]
+            whole = {**value, **whole, **({"coding": codings} if codings else {})}
+        doubt = next((each for each in made if isinstance(each, Doubt)), None)
+        return doubt.of(whole) if doubt else whole
+
+    return joined
+
+
+def _bind_clinical_status(site: Site, paths: tuple[str, ...]) -> Bound:
+    """IAM-17, else active; a deleted allergy has none (FHIR ait-2)."""
+    concept = Concepts(site, paths[0]).concept
+
+    def clinical_status(status: Field, action: Field, allergen: Field) -> dict[str, Any] | Doubt | None:
+        if not any(whole_text(one) for field in (status, action, allergen) for one in field):
+            return None
+        if first(action) in DELETED:
+            return CLEARED
+        return (concept(status[0]) if status else None) or ACTIVE
+
+    return clinical_status
+
+
+def _bind_reaction(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """All reactions that are named, as manifestations of one; the severity where one is named."""
+    severity = TableCodes(site, SEVERITIES).code
+
+    def reaction(manifestations: Field, severities: Field) -> dict[str, Any] | Doubt | None:
+        texts = [text for one in manifestations if (text := whole_text(one).strip())]
+        if not texts:
+            return None
+        made: dict[str, Any] = {"manifestation": [{"text": text} for text in texts]}
+        degree = severity(severities[0]) if severities else None
+        if isinstance(degree, Doubt):
+            return degree.of(made)
+        return made | {"severity": degree} if degree else made
+
+    return reaction
+
+
+def _bind_alternate(site: Site, paths: tuple[str, ...]) -> Bound:
+    """A coded field beside the code of FHIR that stands for it: as an extension of that code."""
+    concept = Concepts(site, paths[0]).concept
+
+    def alternate(repetition: Repetition) -> dict[str, Any] | None:
+        value = without_doubt(concept(repetition))
+        return {"extension": [{"url": ALTERNATE_CODES, "valueCodeableConcept": value}]} if value else None
+
+    return alternate
+
+
+CONVERTERS = (
+    Converter("CWE-CWE-CodeableConcept", "CodeableConcept", _bind_joined, sources=2, reads=READS),
+    Converter("IAM-ClinicalStatus", "CodeableConcept", _bind_clinical_status, sources=3, reads=READS),
+    Converter("AL1-Reaction", "BackboneElement", _bind_reaction, sources=2),
+    Converter("CWE-AlternateCodes", "Element", _bind_alternate, reads=READS),
+)
