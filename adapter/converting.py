@@ -2,17 +2,22 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from adapter.convert import Converted
-from adapter.errors import AdapterError, NoMap
-from adapter.mapper.engine import Mapped
+from adapter.errors import AdapterError, Held, NoMap, UnitNotApproved, UnknownValueType
+from adapter.judge.verdict import Awaited
+from adapter.mapper.engine import Issue, Mapped
+from adapter.mapper.events import IdentityEvent
 from adapter.store.figures import UNREAD
 from adapter.store.lanes import Claimed, Finished
 from adapter.store.worklist import Lacking
+
+HOLDS: Mapping[str, type[Held]] = {"unknown-value-type": UnknownValueType, "unit-differs": UnitNotApproved}
+"""Kinds of issues that hold a message: what is stored would be a guess."""
 
 _OCCURRENCE = re.compile(r"\[\d+\]")
 _Made = TypeVar("_Made")
@@ -20,9 +25,10 @@ _Made = TypeVar("_Made")
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A message after converting; only one that is mapped has resources, its structure, and findings.
+    """A message after converting; only one that is mapped has resources, its structure, findings, identity events.
 
     A finding is a path, the kind, and a text for people; `lacking` is what has no row in a table.
+    `awaits` is what releases a held one by itself; what it merged is `undone` where two persons have said so.
     """
 
     claimed: Claimed
@@ -30,6 +36,9 @@ class Done:
     resources: Sequence[Mapped] = ()
     structure: str = ""
     findings: Sequence[tuple[str, str, str]] = ()
+    identities: Sequence[IdentityEvent] = ()
+    awaits: Sequence[Awaited] = ()
+    undone: bool = False
     lacking: Sequence[Lacking] = ()
 
 
@@ -74,13 +83,21 @@ def findings(done: Sequence[Done]) -> list[tuple[str, str, str, str, str, int, i
 
 def _mapped(claimed: Claimed, convert: Callable[[Claimed], Converted]) -> Done:
     made = convert(claimed)
+    _hold(made.issues)
     found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
     found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues if one.severity != "information"]
+    finished = Finished(claimed.id, "mapped")
     lacking = [
         Lacking(claimed.site, one.kind, one.sent.table, _everywhere(one.path), one.sent.code, one.sent.display)
         for one in made.missing
     ]
-    return Done(claimed, Finished(claimed.id, "mapped"), made.resources, made.structure, found, lacking)
+    return Done(claimed, finished, made.resources, made.structure, found, made.identities, lacking=lacking)
+
+
+def _hold(issues: Iterable[Issue]) -> None:
+    for one in issues:
+        if kind := HOLDS.get(one.kind):
+            raise kind(f"{one.path}: {one.text}")
 
 
 def _everywhere(path: str) -> str:

@@ -234,6 +234,12 @@ class TooLarge(ContentRefusal):
     code, condition = "H2F-2106", "207"
 
 
+class ForeignIdentifier(ContentRefusal):
+    """The patient has only numbers of other hospitals (D3)."""
+
+    code, condition = "H2F-2107", "204"
+
+
 class Held(AdapterError):
     """The message is acknowledged and kept; converting it needs a person."""
 
@@ -266,3 +272,17 @@ class BrokenDocument(Held):
 
     code = "H2F-3004"
     mender = "sending hospital"
+
+
+class UnknownValueType(Held):
+    """OBX-2 is in no table of value types (E4): nobody can say what the value is."""
+
+    code = "H2F-3005"
+    mender = "sending hospital, with the analyst"
+
+
+class UnitNotApproved(Held):
+    """A result of the study in another unit, for which no conversion is approved (E7)."""
+
+    code = "H2F-3006"
+    mender = "analyst who edits mappings/"

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from adapter import log
 from adapter.errors import StorageUnavailable
+from adapter.judged_errors import AcrossAuthorities
 from adapter.mapper.policy import Calendar
 from adapter.mapper.sites import Site
-from adapter.store import incidents, standing
-from adapter.store.database import Connection, Database
+from adapter.store import awaited, incidents, standing
+from adapter.store.database import Connection, Database, instant, micros
 from adapter.store.forecast import forecast
 from adapter.store.incidents import Incidents
 from adapter.store.sqlite_file import wal_bytes
@@ -25,11 +26,23 @@ SECONDS = 30.0
 BACKLOG_SECONDS = 300.0
 """A message that waits so long for a worker is an incident."""
 
+OVERDUE_SECONDS = 24 * 3600.0
+"""So long a message may wait for a number or a visit that it names (D12)."""
+
 LEASE_SECONDS = 120.0
 WAL_BYTES = 512 * 1024 * 1024
 DISK_DAYS = 14.0
 DISK_SHARE = 0.05
-KINDS = ("idle", "backlog", "held", "workers_stopped", "disk_low", "wal_large")
+KINDS = (
+    "idle",
+    "backlog",
+    "held",
+    "identity_overdue",
+    "merge_across_authorities",
+    "workers_stopped",
+    "disk_low",
+    "wal_large",
+)
 """The kinds that are begun and ended here."""
 
 _MOST = 1000
@@ -99,6 +112,11 @@ class Monitor:
                 yield ("held", one.site, ""), f"since {_minute(one.oldest)}"
             elif (now - one.oldest).total_seconds() > BACKLOG_SECONDS:
                 yield ("backlog", one.site, ""), f"the oldest came {_minute(one.oldest)}"
+        day_ago = micros(now - timedelta(seconds=OVERDUE_SECONDS))
+        for site, oldest in awaited.overdue(connection, day_ago):
+            yield ("identity_overdue", site, ""), f"the oldest came {_minute(instant(oldest))}"
+        for site in standing.held_for(connection, AcrossAuthorities.code):
+            yield ("merge_across_authorities", site, ""), "adapter messages --state held shows them"
         if standing.expired_leases(connection, seconds=LEASE_SECONDS):
             yield ("workers_stopped", "", ""), "leases have run out, and nobody takes the messages"
         yield from self._room(connection, now)

@@ -1,6 +1,7 @@
 """What the program reads once, at its start: everything under mappings/ and profiles/."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from adapter.convert import Converted, convert
@@ -9,12 +10,15 @@ from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
 from adapter.hl7v2.slim import stored
+from adapter.judge.rules import Known
+from adapter.judge.rules import rules as judging
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.engine import Mapped
+from adapter.mapper.placeholders import load_placeholders
 from adapter.replay.present import Present
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
-from adapter.trial.study import load_study
+from adapter.trial.study import load_study, subject_number
 from adapter.worker import Rules
 
 DEFINED = "1970-01-01T00:00:00Z"
@@ -42,8 +46,7 @@ class Stock:
         """
         mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
         index, catalog = load_search_index(profiles), load_catalog(mappings)
-        rules = Rules(index, load_merge_rules(mappings), load_study(mappings), catalog.version)
-        return cls(catalog, rules, index, profiles)
+        return cls(catalog, worker_rules(mappings, catalog, index), index, profiles)
 
     def convert(self, claimed: Claimed) -> Converted:
         """Convert a message of the inbox by these mappings.
@@ -61,3 +64,20 @@ class Stock:
             for resource in definitions(self.profiles)
         ]
         return Present(self.convert, self.rules, own)
+
+
+def worker_rules(mappings: Path, catalog: Catalog, index: SearchIndex) -> Rules:
+    """What a worker follows.
+
+    Raises:
+        MappingError: with file and line.
+    """
+    study = load_study(mappings)
+    known = Known(
+        load_placeholders(mappings),
+        {site.code: site.organization for site in catalog.sites},
+        frozenset(site.code for site in catalog.sites if site.intake.unenrolled == "hold"),
+        frozenset(row.system for site in catalog.sites for row in site.identifiers.rows if row.check),
+        partial(subject_number, study=study),
+    )
+    return Rules(index, load_merge_rules(mappings), study, catalog.version, judging(known))

@@ -15,7 +15,9 @@ from functools import partial
 from adapter import failpoints
 from adapter.convert import Converted
 from adapter.converting import Bug, Done, bounded, converted, findings
+from adapter.done import identified, judged
 from adapter.errors import AdapterError, Held, StorageUnavailable
+from adapter.judge.verdict import Rule
 from adapter.log import event
 from adapter.replies import owed
 from adapter.store import inbox, lanes, worklist
@@ -25,7 +27,9 @@ from adapter.store.lanes import Claimed, Finished
 from adapter.store.members import Study
 from adapter.store.merge import MergeRule
 from adapter.store.resources import ResourceWriter
+from adapter.store.revise import Writing
 from adapter.tally import Work
+from adapter.telling import told
 from adapter.trial.study import StudyRules, subject_number, tie
 
 ATTEMPTS = 5
@@ -43,7 +47,7 @@ _PAUSE = 1.0  # seconds between looks at an empty inbox, or at a storage that fa
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a worker follows when it writes: search parameters, mappings/merge.yaml, mappings/study.yaml.
+    """What a worker follows when it writes: search parameters, merge.yaml, study.yaml, and what is judged before.
 
     `mapping` is the version of the mappings.
     """
@@ -52,11 +56,22 @@ class Rules:
     merge: Mapping[str, MergeRule]
     study: StudyRules
     mapping: str = ""
+    judged: Sequence[Rule] = ()
+
+    @property
+    def tied(self) -> Study:
+        """What ties resources to the study."""
+        return Study(partial(subject_number, study=self.study), partial(tie, study=self.study))
 
     def writer(self, connection: Connection, now: datetime) -> ResourceWriter:
         """What writes resources by these rules, tied to the study."""
         study = Study(partial(subject_number, study=self.study), partial(tie, study=self.study))
         return ResourceWriter(connection, self.search_index, self.merge, now, study=study)
+
+    def writing(self, connection: Connection, now: datetime) -> Writing:
+        """What carries out identity events by these rules."""
+        study = Study(partial(subject_number, study=self.study), partial(tie, study=self.study))
+        return Writing(connection, self.search_index, self.merge, study, 0, now)
 
 
 class Worker:
@@ -118,24 +133,28 @@ class Worker:
         if isinstance(written, Bug):
             self._blame(done, written)
         self._failed = False
-        for one in done:
-            if one.finished.state == "held":
-                event("message_held", level=logging.WARNING, message_id=one.claimed.id, code=one.finished.cause_code)
         return len(claimed)
 
     def _convert_all(self, claimed: list[Claimed]) -> tuple[list[Done], list[int]]:
-        """Convert in order; what follows a message of its lane that failed is not tried."""
+        """Convert in order; what follows a message of its lane that failed is not tried.
+
+        A message with identity events is written alone: it changes what is stored of others.
+        """
         done: list[Done] = []
         untried: list[int] = []
         blocked: set[str] = set()
-        for one in claimed:
+        for place, one in enumerate(claimed):
             if one.lane in blocked:
                 untried.append(one.id)
                 continue
             result = self._converted(one)
+            if result.identities and done:
+                return done, [*untried, *(late.id for late in claimed[place:])]
             if result.finished.state in {"held", "received"}:
                 blocked.add(one.lane)
             done.append(result)
+            if result.identities:
+                return done, [*untried, *(late.id for late in claimed[place + 1 :])]
         return done, untried
 
     def _converted(self, claimed: Claimed) -> Done:
@@ -179,11 +198,16 @@ class Worker:
     def _write(self, done: Sequence[Done], untried: Sequence[int]) -> None:
         with self._database.write() as connection:
             started = time.monotonic()
-            writer = self._rules.writer(connection, self._clock())
+            now = self._clock()
+            writer = self._rules.writer(connection, now)
+            done, kept_back = judged(connection, done, self._rules.judged)
+            untried = [*untried, *kept_back]
             for one in done:
                 for mapped in one.resources:
                     writer.put(mapped, site=one.claimed.site, message_id=one.claimed.id)
             writer.flush()
+            done = told(connection, done, writer.effects, now=now)
+            identified(self._rules.writing(connection, now), done)
             inbox.add_findings(connection, findings(done))
             worklist.write(connection, [(one.claimed.id, one.lacking) for one in done])
             ended = [one.finished for one in done if one.finished.state != "received"]
@@ -197,6 +221,9 @@ class Worker:
         seconds = time.monotonic() - started
         self.work.batch(seconds, [one.finished.state for one in done])
         self._adapt(seconds / max(1, len(done)), _SHARED_SECONDS if waiting else _ALONE_SECONDS)
+        for one in done:
+            if one.finished.state == "held":
+                event("message_held", level=logging.WARNING, message_id=one.claimed.id, code=one.finished.cause_code)
 
     def _adapt(self, each: float, seconds: float) -> None:
         """Take as many messages next time as fit into one transaction; many more only little by little."""

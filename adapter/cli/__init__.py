@@ -17,6 +17,9 @@ COMMANDS = {
     "incidents": "incidents",
     "requeue": "requeue",
     "release": "release",
+    "same-person": "same_person",
+    "as-sent": "as_sent",
+    "unmerge": "unmerge",
     "replay": "replay",
     "doctor": "doctor",
     "backup": "backup",
@@ -63,7 +66,7 @@ def _application(names: list[str]) -> typer.Typer:
     )
     app.callback()(_all_commands)
     for name in names:
-        app.command(name)(getattr(import_module(f"adapter.cli.{name}"), COMMANDS[name]))
+        app.command(name)(getattr(import_module(f"adapter.cli.{name.replace('-', '_')}"), COMMANDS[name]))
     return app
 
 

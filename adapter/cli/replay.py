@@ -174,16 +174,16 @@ def _of_messages(counted: Mapping[str, int], *, left: int, held: int) -> None:
 
 def _carry_out(asked: _Asked, *, resume: bool) -> None:
     mapping = asked.stock.catalog.version
-    with replaying(asked.settings, asked.stock, url=asked.url) as replays:
-        if resume:
-            told = replays.go_on(None, mapping)
-        else:
-            told = replays.begin(Order(asked.selection, mapping, asked.actor, asked.reason))
-        try:
+    try:
+        with replaying(asked.settings, asked.stock, url=asked.url) as replays:
+            if resume:
+                told = replays.go_on(None, mapping)
+            else:
+                told = replays.begin(Order(asked.selection, mapping, asked.actor, asked.reason))
             told = _to_the_end(replays, told, mapping)
-        except KeyboardInterrupt:
-            ERR.print(f"stopped: replay {told['replay']} goes on with adapter replay --resume", markup=False)
-            raise typer.Exit(STOPPED) from None
+    except KeyboardInterrupt:
+        ERR.print("stopped; what is done stays done, and it goes on with: adapter replay --resume", markup=False)
+        raise typer.Exit(STOPPED) from None
     if asked.as_json:
         sys.stdout.buffer.write(json.dumps(told) + b"\n")
         return

@@ -9,6 +9,7 @@ from functools import lru_cache
 from adapter.errors import Location, Refusal
 from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, escape
 from adapter.hl7v2.parse import Header
+from adapter.judged_errors import told
 
 CONDITIONS = {
     "0": "Message accepted",
@@ -48,6 +49,12 @@ class Fault:
     at: Location | None = None
     ack: str = "AE"
     condition_since_29: str = ""
+
+    @classmethod
+    def held(cls, code: str, cause: str, mender: str) -> "Fault":
+        """Of a message that is held: what its row says."""
+        condition, at = told(code, cause)
+        return cls(code, "Held", cause, mender, condition, at)
 
     @classmethod
     def of(cls, refusal: "Refusal | Fault") -> "Fault":

@@ -46,7 +46,7 @@ STRUCTURE_OF: Mapping[tuple[str, str], str] = {
 
 _AS_A01 = ("ADT_A04", "ADT_A05", "ADT_A08", "ADT_A13", "ADT_A28", "ADT_A31")
 SAME_GRAMMAR: Mapping[tuple[str, str], str] = {
-    **{("2.3.1", structure): "ADT_A01" for structure in _AS_A01},
+    **{(version, structure): "ADT_A01" for version in ("2.3", "2.3.1") for structure in _AS_A01},
     ("2.3.1", "ADT_A11"): "ADT_A09",
     ("2.3.1", "ADT_A40"): "ADT_A39",
     ("2.4", "ADT_A12"): "ADT_A09",

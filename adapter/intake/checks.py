@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from adapter.errors import (
+    ForeignIdentifier,
     ForeignSender,
     Location,
     MalformedSegment,
@@ -24,13 +25,14 @@ from adapter.errors import (
 )
 from adapter.hl7v2 import grammar
 from adapter.hl7v2.continuation import fragment
-from adapter.hl7v2.message import NULL, Message, parse_path
+from adapter.hl7v2.message import NULL, Field, Message, Repetition, parse_path
 from adapter.hl7v2.parse import Header, header, parse
 from adapter.hl7v2.slim import Slim
 from adapter.intake.doubts import doubt_header, doubt_message
 from adapter.intake.reading import LONGEST, Reading
 from adapter.listeners import Channel
 from adapter.mapper.catalog import IGNORED, Catalog
+from adapter.mapper.identity import IdentifierTable
 from adapter.mapper.sites import Site
 from adapter.protocol_errors import ContinuationNotTaken, ControlIdTooLong, SecondHeader, WrongOrder
 
@@ -182,3 +184,18 @@ def _check_patients(message: Message, site: Site) -> None:
     for number, segment in enumerate(message.all(at.name), start=1):
         if segment.value(at) in {"", NULL}:
             raise MissingField("the patient's number is missing", at=Location(at.name, number, at.field))
+        if _is_foreign(segment.field(at.field), site, f"{at.name}-{at.field}"):
+            raise ForeignIdentifier("the numbers are those of other hospitals", at=Location(at.name, number, at.field))
+
+
+def _is_foreign(field: Field, site: Site, path: str) -> bool:
+    """Whether all numbers of a patient were given by other hospitals that identifiers.csv names (D3)."""
+    table = site.identifiers.of_field(path)
+    assigners = [_assigner(table, repetition) for repetition in field if repetition]
+    return all(one not in {"", site.organization} for one in assigners)
+
+
+def _assigner(table: IdentifierTable, repetition: Repetition) -> str:
+    value, authority, kind = (repetition[at] if len(repetition) > at else ("",) for at in (0, 3, 4))
+    row = table.find(value[0], authorities=[name for name in authority[:2] if name], type_code=kind[0])
+    return row.assigner if row else ""

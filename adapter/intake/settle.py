@@ -60,7 +60,7 @@ class Outcomes:
 def _fault(ended: answers.Ended) -> Fault | None:
     if ended.state == "received":
         return BLOCKED
-    return Fault(ended.cause_code, "Held", ended.cause, ended.mender) if ended.state == "held" else None
+    return Fault.held(ended.cause_code, ended.cause, ended.mender) if ended.state == "held" else None
 
 
 def _tell(futures: "Sequence[asyncio.Future[Fault | None]]", outcome: Fault | StorageUnavailable | None) -> None:

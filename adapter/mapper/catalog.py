@@ -110,6 +110,7 @@ def load_catalog(mappings: Path) -> Catalog:
             messages[event] = of_event
         for part in message_map.parts:
             _check_part(part, message_map.structure, common)
+        _check_identities(message_map, common)
     kept, ignored = _events(mappings / "events.yaml", messages)
     envelope = _envelope(mappings / "envelope.yaml")
     unread = _unread(mappings / "datatypes.yaml")
@@ -131,11 +132,22 @@ def _check_part(part: Part, structure: str, common: Mapping[str, SegmentMap]) ->
         raise part.place.error(f"there is no mappings/segments/{part.map}.yaml{nearest(part.map, common)}")
     if unknown := sorted(name for name in part.groups if not _has_group(structure, name)):
         raise part.place.error(f"in: {structure} has no group {unknown[0]}{nearest(unknown[0], _groups(structure))}")
-    for path in part.clear:
+    for path in (*part.clear, *part.undo):
         try:
             r4.element(f"{common[part.map].resource}.{path}")
         except r4.UnknownElement as error:
-            raise part.place.error(f"clear: {error}") from error
+            raise part.place.error(f"clear: or undo: {error}") from error
+
+
+def _check_identities(message_map: MessageMap, common: Mapping[str, SegmentMap]) -> None:
+    made = {part.map for part in message_map.parts}
+    for one in message_map.identities:
+        for key, name in (("old", one.old), ("new", one.new), ("what", one.what)):
+            if name and name not in made:
+                raise one.place.error(f"{key}: resources: of this file has no {name}")
+        old, new = common[one.old].resource, common[one.new].resource
+        if old != new:
+            raise one.place.error(f"old: and new: must be of one type, not {old} and {new}")
 
 
 def _has_group(structure: str, name: str) -> bool:

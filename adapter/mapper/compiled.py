@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.makers import Doubts, Maker
@@ -18,7 +18,8 @@ Reasons = Mapping[str, Mapping[int, str]]
 """By segment name, the fields that are left out whatever the map, each with the reason (envelope.yaml)."""
 
 _NONE: frozenset[int] = frozenset()
-_FIRST = frozenset({1})
+_CODE = frozenset({1, 2, 3})
+"""Of a code that a table translates: the code, its text, and the name of its table, which say the same."""
 Slots = list[Any]
 Build = Callable[[Slots, dict[str, Any], Doubts], str | None]
 
@@ -30,6 +31,13 @@ class Details:
     rule: Rule
     maker: Maker
     reads: Reads
+
+
+class Told(NamedTuple):
+    """What issues of one rule name: `OBX-Observation.yaml:20`, and of each source its slot, its field, and `-5.1`."""
+
+    place: str
+    sources: tuple[tuple[int, int, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +61,7 @@ class Compiled:
     event_time: Callable[[Slots], str]
     shares_event_time: bool
     names_identifier: bool
-    told: tuple[tuple[int, str, str], ...]
+    told: tuple[Told, ...]
     reads: Mapping[Slot, Reads]
     repeats: Mapping[tuple[str, ...], bool]
     wanted: Callable[[Slots], bool] | None = None
@@ -70,12 +78,12 @@ def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     return own, *sorted(further, key=lambda slot: not slot[1])
 
 
-def told(rule: Rule, slots: Sequence[Slot]) -> tuple[int, str, str]:
-    """What an issue of this rule names: the slot, `-5.1`, `OBX-Observation.yaml:20`."""
+def told(rule: Rule, slots: Sequence[Slot]) -> Told:
+    """What an issue of this rule names: of each source the slot, the field and `-5.1`, and the rule's own place."""
     if not rule.sources or rule.refer:
-        return 0, "", str(rule.place)
-    source = rule.sources[0]
-    return slots.index((source.segment, not source.field)), str(source)[3:], str(rule.place)
+        return Told(str(rule.place), ((0, 0, ""),))
+    sources = ((slots.index((one.segment, not one.field)), one.field, str(one)[3:]) for one in rule.sources)
+    return Told(str(rule.place), tuple(sources))
 
 
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:
@@ -113,7 +121,7 @@ def components_read(rule: Rule, unread: Mapping[str, frozenset[int]]) -> frozens
     """The components that a rule reads of its sources, with those that its data type leaves out on purpose."""
     converter = CONVERTERS.get(rule.converter)
     if converter is None:
-        return _FIRST if rule.codes else None
+        return _CODE if rule.codes else None
     if converter.reads is None:
         return None
     return converter.reads | unread.get(rule.converter.partition("-")[0], _NONE)

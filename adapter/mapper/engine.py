@@ -12,26 +12,18 @@ from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
 from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.datatypes.doubt import Sent
+from adapter.mapper.events import IdentityEvent
+from adapter.mapper.happened import happened
 from adapter.mapper.ids import resource_id
 from adapter.mapper.ledger import Ledger
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
+from adapter.mapper.mapped import Mapped
 from adapter.mapper.plan import Entry, Plan, Reference
 
+__all__ = ["Issue", "Mapped", "Outcome", "map_message"]
 
-class Mapped(NamedTuple):
-    """One resource as one message states it.
 
-    `order` is the event's own time (ISO, UTC); with `fill` the message is no authority for the resource and only
-    adds what is not yet known; `defaults` are elements that nobody stated; `cleared` were sent as HL7 null.
-    """
-
-    resource: dict[str, Any]
-    order: str
-    fill: bool
-    defaults: tuple[str, ...]
-    cleared: tuple[str, ...]
-    map: str
-    patient_id: str | None
+_REPEATED = "what it is known by stands twice in the message: told apart by position"
 
 
 class Issue(NamedTuple):
@@ -61,7 +53,8 @@ class Outcome:
     resources: tuple[Mapped, ...]
     issues: tuple[Issue, ...]
     ledger: Ledger
-    missing: tuple[Missing, ...]
+    identities: tuple[IdentityEvent, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
 def map_message(
@@ -86,14 +79,15 @@ def map_message(
     """
     run = _Run(segments, plan, maps)
     built = run.build_all()
+    identities, stated = happened(plan, maps, built) if plan.identities else ((), built)
     resources: list[Mapped] = []
-    for made in built:
-        if made:
-            resources.append(made)
+    for made, now in zip(built, stated, strict=True):
+        if made and now:
+            resources.append(now)
             if "link" in made.resource:
                 resources += _linked_patients(made)
-    ledger = Ledger(message, segments, plan, maps, built, ignored)
-    return Outcome(tuple(resources), tuple(run.issues), ledger, tuple(run.missing))
+    ledger = Ledger(message, segments, plan, maps, stated, ignored)
+    return Outcome(tuple(resources), tuple(run.issues), ledger, identities, tuple(run.missing))
 
 
 class _Run:
@@ -109,6 +103,7 @@ class _Run:
             [fields[one.index], *[tuple(map(segments.__getitem__, at)) for at in one.groups], *self.shared[one.base]]
             for one in plan.entries
         ]
+        self.repeated: set[int] = set()
         self.identifiers = self._identifiers()
         self.ids = [
             resource_id(entry.resource, *identifier) if identifier else None
@@ -137,6 +132,7 @@ class _Run:
                 seen[key] = times = seen.get(key, 0) + 1
                 if times > 1:
                     identifier = (identifier[0], f"{identifier[1]}#{times}")
+                    self.repeated.add(len(found))
             found.append(identifier)
         return found
 
@@ -186,7 +182,7 @@ class _Run:
             if refers and details:
                 raws = tuple(self.segments[at].raw(path.field) for path in details.rule.sources)
                 doubts: Doubts = []
-                more = details.maker.make(raws, doubts) or {}
+                more: dict[str, Any] = details.maker.make(raws, doubts) or {}
                 path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
                 rule = str(details.rule.place)
                 self.issues += [Issue("warning", one.code, path, one.text, rule, one.kind) for _, one in doubts]
@@ -207,6 +203,8 @@ class _Run:
         if compiled.names_identifier:
             system, value = self.identifiers[number] or ("", "")
             out["identifier"] = [{"system": system, "value": value}]
+        if number in self.repeated:
+            self.issues.append(Issue("warning", "205", self._at(entry, 0), _REPEATED, entry.map, "repeated"))
         doubts: Doubts = []
         missing = compiled.build(slots, out, doubts)
         defaults, cleared = self._doubts(entry, compiled, doubts) if doubts else ((), ())
@@ -217,10 +215,11 @@ class _Run:
             return None
         patient = self.ids[entry.patient] if entry.patient is not None else None
         order = base.order or compiled.event_time(slots)
-        return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient)
+        back = (entry.undo, entry.cancels)
+        return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient, *back)
 
     def _no_identity(self, entry: Entry) -> None:
-        if entry.resource == "Patient":
+        if entry.resource == "Patient" and not entry.prior:
             raise NoIdentity(f"{self._at(entry, 0)} names no patient identifier")
         self.issues.append(
             Issue("information", "101", self._at(entry, 0), f"{entry.resource} has no number", entry.map, "no-number")
@@ -235,11 +234,20 @@ class _Run:
                 target = ".".join(compiled.map.rules[number].target)
                 (cleared if doubt is CLEARED else defaults).append(target)
                 continue
-            slot, suffix, place = compiled.told[number]
-            path = (self._at(entry, slot) if slot else self.plan.labels[entry.index]) + suffix
+            place, sources = compiled.told[number]
+            path = self._doubted(entry, sources[doubt.source :] or sources)
             self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
             self.missing += [Missing(path, doubt.kind, sent) for sent in doubt.sent]
         return tuple(defaults), tuple(cleared)
+
+    def _doubted(self, entry: Entry, sources: Sequence[tuple[int, int, str]]) -> str:
+        """The first source that the message has: of several that a rule takes the others may be absent."""
+        slot, _, suffix = next((one for one in sources if self._valued(entry, *one[:2])), sources[0])
+        return self._at(entry, slot) + suffix
+
+    def _valued(self, entry: Entry, slot: int, field: int) -> bool:
+        filled = self.plan.filled(entry, slot)
+        return bool(filled) and (not field or bool(self.segments[filled[0]].raw(field)))
 
     def _at(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""

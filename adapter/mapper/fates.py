@@ -52,7 +52,9 @@ def fates(ledger: Ledger) -> Iterator[Fate]:
             if parts:
                 kind, parts = (UNMAPPED, ()) if parts == (0,) else (PARTLY, parts)
             elif at not in read:
-                kind, reason = IGNORED, reasons.get(at) or ledger.ignored[segment.name][number]
+                reason = reasons.get(at) or ledger.ignored.get(segment.name, {}).get(number, "")
+                # Without a reason it is read for a resource that refers to that of its segment.
+                kind = IGNORED if reason else MAPPED
             label = f"{ledger.plan.labels[index]}-{number}"
             yield Fate(segment.name, segment.position, number, label, kind, reason, parts)
 

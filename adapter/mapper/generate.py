@@ -6,6 +6,8 @@ they alone give (`shared`) is therefore made once for all of them, the rest (`bu
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from types import CodeType
 from typing import Any
 
 from adapter.fhir import r4
@@ -134,6 +136,12 @@ def once(identifiers: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return list({(one.get("system"), one["value"]): one for one in reversed(identifiers)}.values())[::-1]
 
 
+@lru_cache(maxsize=1_000)
+def _code(text: str, name: str) -> CodeType:
+    """Python, compiled: the sites share the text of a map, and bind it to their own tables."""
+    return compile(text, name, "exec")
+
+
 class _Writer:
     """Writes functions; what they need stands in `names`."""
 
@@ -159,7 +167,8 @@ class _Writer:
         if not rule.sources[0].field:
             return group(convert, number, many=many)
         if rule.whole:
-            return several(convert, number, many=many)
+            clears = bool(rule.converter) and CONVERTERS[rule.converter].clears
+            return several(convert, number, many=many, clears=clears)
         return single(convert, rule.sources[0].component, number, many=many)
 
     def end(self) -> list[str]:
@@ -195,7 +204,7 @@ class _Writer:
             if number not in simple:
                 lines += self._guarded(" ", number, rule)
         text = "\n".join(["def build(S, out, doubts):", *lines, *end, " return None"])
-        exec(compile(text, f"<{self._map.name}>", "exec"), self._names)  # noqa: S102  (our own text)
+        exec(_code(text, f"<{self._map.name}>"), self._names)  # noqa: S102  (our own text)
         return self._names.pop("build")
 
     def _read(self, rules: Iterable[Rule]) -> list[int]:
@@ -257,10 +266,10 @@ class _Writer:
     def _store(self, pad: str, value: str, rule: Rule) -> Iterator[str]:
         *parents, last = rule.target
         holder = "out"
-        for parent in parents:
-            yield f"{pad}p = {holder}.get({parent!r})"
-            yield f"{pad}if p is None: p = {holder}[{parent!r}] = {{}}"
-            holder = "p"
+        for depth, parent in enumerate(parents):
+            yield f"{pad}p{depth} = {holder}.get({parent!r})"
+            yield f"{pad}if p{depth} is None: p{depth} = {holder}[{parent!r}] = {{}}"
+            holder = f"p{depth}"
         if last.endswith("[x]"):
             yield f"{pad}{holder}.update({value})"
         elif self._elements[rule.target].many:

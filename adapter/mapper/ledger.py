@@ -131,7 +131,7 @@ class Ledger:
         for alternatives in identity.paths:
             found = ((index, path) for path in alternatives for index in self.filled(used, path))
             for index, path in found:
-                if self.segments[index].text(str(path)):
+                if path.field and self.segments[index].text(str(path)):
                     yield self._line(used, index, path, ("identifier", identity.place))
                     break
 
@@ -152,7 +152,9 @@ def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
     *parents, last = target
     holder: Any = resource
     for parent in parents:
-        holder = holder.get(parent, {}) if isinstance(holder, Mapping) else {}
+        holder = holder.get(parent, {})
+        if isinstance(holder, list):  # items that refer: `diagnosis.condition`
+            return True
     return any(name.startswith(last[:-3]) for name in holder) if last.endswith("[x]") else last in holder
 
 

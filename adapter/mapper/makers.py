@@ -42,10 +42,12 @@ def single(convert: Callable[[Repetition], Any], component: int, number: int, *,
     return _remembering(make, number, len)
 
 
-def several(convert: Callable[..., Any], number: int, *, many: bool) -> Maker:
-    """Make a converter of several raw fields at once."""
+def several(convert: Callable[..., Any], number: int, *, many: bool, clears: bool = False) -> Maker:
+    """Make a converter of several raw fields at once; with `clears`, null in the first takes the element away."""
 
     def make(raws: tuple[str, ...]) -> Made:
+        if clears and raws[0] == NULL:
+            return CLEARED_MADE
         value, doubt = _parted(convert(*[split_field(raw, STANDARD) if raw and raw != NULL else () for raw in raws]))
         return (_listed(value) if many else value, doubt)
 

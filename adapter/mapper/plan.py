@@ -6,7 +6,7 @@ from its Patient), so that one order never borrows from the next.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -89,7 +89,8 @@ class Base(NamedTuple):
 class Entry:
     """One resource to make: its map, its own segment, the groups of segments that it reads, its `Base`.
 
-    `clear` are the elements that the event takes away.
+    `clear`, `undo`, `cancels`: what the event takes back. `prior`: the message names it as the old one of an
+    identity event (MRG), and says nothing more of it.
     """
 
     map: str
@@ -101,6 +102,19 @@ class Entry:
     base: int
     owner: int | None
     patient: int | None
+    undo: tuple[str, ...] = ()
+    cancels: bool = False
+    prior: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An identity event to make, by the numbers of its entries; `what` is None where everything moves."""
+
+    kind: str
+    old: int
+    new: int
+    what: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +130,7 @@ class Plan:
     bases: tuple[Base, ...]
     reads: tuple[Read, ...]
     labels: tuple[str, ...]
+    identities: tuple[Happening, ...]
     firsts: tuple[Entry, ...]
     _some: dict[tuple[int, ...], Sequence[Read]] = field(default_factory=dict[tuple[int, ...], Sequence[Read]])
 
@@ -169,19 +184,45 @@ def make_plan(
     segments = by_name((names[spot.index], spot.index, spot) for spot in every)
     parts = [(part, spot) for part, spot in parts if not _beside(part.without, spot, segments)]
     referred = {rule.refer for part in message_map.parts for rule in maps[part.map].map.rules if rule.refer}
+    prior = {one.old for one in message_map.identities if one.old != one.new}
     made = by_name(
         (name, number, spot)
         for number, (part, spot) in enumerate(parts)
+        if part.map not in prior  # nothing is about the patient or the visit that MRG names
         for name in (maps[part.map].map.resource, *({part.map} & referred))
     )
     if not _FOLLOWERS.isdisjoint(names):
         segments |= by_name((_OWNER, spot.index, spot) for spot in every if names[spot.index] in _OWNERS)
     bases: dict[Base, int] = {}
     around = _Around(made, segments, bases, [spot.index for _, spot in parts])
-    entries = tuple(_entry(part, maps[part.map], (number, spot), around) for number, (part, spot) in enumerate(parts))
+    entries = tuple(
+        replace(made_of, prior=True) if part.map in prior else made_of
+        for number, (part, spot) in enumerate(parts)
+        for made_of in (_entry(part, maps[part.map], (number, spot), around),)
+    )
     reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
     firsts = {entry.base: entry for entry in reversed(entries)}
-    return Plan(entries, tuple(bases), reads, _labels(names), tuple(firsts[number] for number in range(len(bases))))
+    first = tuple(firsts[number] for number in range(len(bases)))
+    return Plan(entries, tuple(bases), reads, _labels(names), _happenings(message_map, parts), first)
+
+
+def _happenings(message_map: MessageMap, parts: Sequence[tuple[Part, Spot]]) -> tuple[Happening, ...]:
+    if not message_map.identities:
+        return ()
+    places = by_name((part.map, number, spot) for number, (part, spot) in enumerate(parts))
+    found: list[Happening] = []
+    for rule in message_map.identities:
+        for old, (part, spot) in enumerate(parts):
+            if part.map != rule.old:
+                continue
+            new = places.get(rule.new, NOWHERE).one(spot, old)
+            # Of two alike (A24: PID and PID) the first stays, and the others are joined to it.
+            first = next(number for number, (one, _) in enumerate(parts) if one.map == rule.new)
+            new = first if rule.old == rule.new else new
+            what = places.get(rule.what, NOWHERE).one(spot, old) if rule.what else None
+            if new is not None and new != old:
+                found.append(Happening(rule.kind, old, new, what))
+    return tuple(found)
 
 
 def _labels(names: Sequence[str]) -> tuple[str, ...]:
@@ -228,6 +269,8 @@ def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Aro
         base=around.bases.setdefault(Base(part.map, tuple(shared), references), len(around.bases)),
         owner=made.get(compiled.map.identity.owner, NOWHERE).one(spot, number),
         patient=made.get("Patient", NOWHERE).one(spot, number),
+        undo=part.undo,
+        cancels=part.cancels,
     )
 
 
@@ -308,10 +351,15 @@ def _nearest(name: str, own_name: str, spot: Spot, segments: _Numbered) -> int |
     return places.one(spot, spot.index)
 
 
+def _noted(spot: Spot) -> Spot:
+    """Where the notes of a segment stand: beside it, or, of a detail in a choice (ORM), beside the choice."""
+    return Spot(spot.index, spot.groups[:-1], spot.names[:-1]) if spot.names[-1] == "CHOICE" else spot
+
+
 def _group(name: str, own_name: str, spot: Spot, segments: _Numbered) -> tuple[int, ...]:
     places = segments.get(name, NOWHERE)
     if name == "NTE":  # a note belongs to the segment that it follows (HL7 v2.5.1 §2.5.4)
-        return places.after(spot, spot.index, until=segments[own_name])
+        return places.after(_noted(spot), spot.index, until=segments[own_name])
     if name in _FOLLOWERS:
         return places.after(spot, spot.index, until=segments.get(_OWNER, NOWHERE))
     found = places.nearest(spot)

@@ -35,6 +35,7 @@ class IntakePolicy:
         charset: `declared` reads MSH-18, `site` never does: the bytes are always in the site's own `encoding`.
         controls: `refuse` control characters, or `strip` them and flag the message.
         batch_answer: `batch` answers a batch with a batch, `each` with one frame for each message.
+        unenrolled: `convert` what is of a patient who is not in the study, or `hold` it until the enrolment.
         ignored: events, `TYPE^EVENT`, that are kept and never converted.
     """
 
@@ -51,6 +52,7 @@ class IntakePolicy:
     charset: str = "declared"
     controls: str = "refuse"
     batch_answer: str = "batch"
+    unenrolled: str = "convert"
     ignored: frozenset[str] = frozenset()
 
 
@@ -73,6 +75,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "charset": ("declared", "site"),
     "controls": ("refuse", "strip"),
     "batch_answer": ("batch", "each"),
+    "unenrolled": ("convert", "hold"),
 }
 _TYPES = get_type_hints(IntakePolicy)
 

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from adapter.errors import MappingError
+from adapter.mapper.events import KINDS, MOVE
 from adapter.mapper.suggest import nearest
 from adapter.yaml_lines import Lines, load
 
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "default", "refer"})
 MAP_KEYS = frozenset({"segment", "resource", "identity", "when", "order", "fields", "ignored", "replaces", "numbered"})
-MESSAGE_KEYS = frozenset({"structure", "events", "resources", "ignored"})
+MESSAGE_KEYS = frozenset({"structure", "events", "resources", "identities", "ignored"})
 LEFT_OUT_KEYS = frozenset({"segment", "on", "reason"})
-PART_KEYS = frozenset({"map", "in", "without", "update", "on", "clear"})
+PART_KEYS = frozenset({"map", "in", "without", "update", "on", "clear", "undo", "cancels"})
+IDENTITY_KEYS = frozenset({"kind", "old", "new", "what", "on"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,8 @@ class SegmentMap:
 class Part:
     """One resource of a message: which segment map, in which groups, beside which segments not, with what authority.
 
-    `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away.
+    `events` are those that it holds for (none: all of the file); `clear` the elements that the event takes away, `undo`
+    the histories of which it takes the last change back; `cancels` that it takes back what an earlier event said.
     """
 
     place: Place
@@ -110,6 +113,23 @@ class Part:
     fill: bool
     events: frozenset[str]
     clear: tuple[str, ...]
+    undo: tuple[str, ...] = ()
+    cancels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRule:
+    """Two identities of a message that it joins, parts, or moves something between: `old` and `new` are segment maps.
+
+    `what` is the map of what a `move` moves; empty: all that is of the old one. `events` as in a `Part`.
+    """
+
+    place: Place
+    kind: str
+    old: str
+    new: str
+    what: str
+    events: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +149,21 @@ class MessageMap:
     structure: str
     events: tuple[str, ...]
     parts: tuple[Part, ...]
+    identities: tuple[IdentityRule, ...]
     ignored: tuple[LeftOut, ...]
     name: str
 
     def by_event(self) -> Mapping[str, "MessageMap"]:
         """For each event the map with its parts only; events with the same parts share one."""
-        made: dict[tuple[tuple[Part, ...], tuple[LeftOut, ...]], MessageMap] = {}
+        made: dict[object, MessageMap] = {}
         found: dict[str, MessageMap] = {}
         for event in self.events:
             parts = tuple(part for part in self.parts if not part.events or event in part.events)
+            identities = tuple(one for one in self.identities if not one.events or event in one.events)
             ignored = tuple(one for one in self.ignored if not one.events or event in one.events)
-            own = replace(self, parts=parts, ignored=ignored, name=f"{self.structure}/{event}")
-            found[event] = made.setdefault((parts, ignored), own)
+            name = f"{self.structure}/{event}"
+            own = replace(self, parts=parts, identities=identities, ignored=ignored, name=name)
+            found[event] = made.setdefault((parts, identities, ignored), own)
         return found
 
 
@@ -202,8 +225,9 @@ def read_message_map(file: Path) -> MessageMap:
     parts = tuple(_part(row, events, file) for row in _rows(content, "resources", file))
     if not events or not parts:
         raise Place(file, 1).error("events: and resources: must not be empty")
+    identities = tuple(_identity_rule(row, events, file) for row in _rows(content, "identities", file))
     ignored = tuple(_left_out(row, events, file) for row in _rows(content, "ignored", file))
-    return MessageMap(Place(file, 1), structure, events, parts, ignored, structure)
+    return MessageMap(Place(file, 1), structure, events, parts, identities, ignored, structure)
 
 
 def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
@@ -219,7 +243,22 @@ def _part(row: Lines, events: tuple[str, ...], file: Path) -> Part:
         update == "fill",
         _on(row, events, file),
         tuple(str(element) for element in row.get("clear", ())),
+        tuple(str(element) for element in row.get("undo", ())),
+        row.get("cancels", False) is True,
     )
+
+
+def _identity_rule(row: Lines, events: tuple[str, ...], file: Path) -> IdentityRule:
+    _only_keys(row, IDENTITY_KEYS, file)
+    place = Place(file, row.line)
+    if missing := [key for key in ("kind", "old", "new") if key not in row]:
+        raise place.error(f"identities: needs {missing[0]}:")
+    kind = str(row["kind"])
+    if kind not in KINDS:
+        raise Place(file, row.at["kind"]).error(f"kind: must be one of {', '.join(KINDS)}")
+    if "what" in row and kind != MOVE:
+        raise Place(file, row.at["what"]).error("what: says what is moved; only a move has it")
+    return IdentityRule(place, kind, str(row["old"]), str(row["new"]), str(row.get("what", "")), _on(row, events, file))
 
 
 def _left_out(row: Lines, events: tuple[str, ...], file: Path) -> LeftOut:

@@ -22,10 +22,14 @@ CANONICAL_COLUMNS = ("target_code", "unit", "source")
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit as sent, and its UCUM code; `code` is empty where it is in no table."""
+    """A unit as sent, and its UCUM code; `code` is empty where it is in no table.
+
+    `repaired`: a `^` of the unit itself was sent as a delimiter (`10^9/L`, catalogue E8).
+    """
 
     text: str
     code: str
+    repaired: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Units:
             key = normalised(candidate)
             code = self.spellings.get(key) or (key if key in self.ucum else "")
             if code:
-                return Unit(text, code)
+                return Unit(text, code, repaired=candidate is text and len(components) > 1 and all(components[:2]))
         return Unit(_readable(components, text), "")
 
 

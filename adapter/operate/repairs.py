@@ -15,6 +15,9 @@ from adapter.store.repair import Accept, Doing
 WOULD = {
     repair.REQUEUE: "each is converted again, in the order in which they came for each patient",
     repair.RELEASE: "each is put aside as `ignored`, or accepted where it was refused; what waits behind it goes on",
+    repair.SAME_PERSON: "it is converted although the number seems to be another person's; what it says is believed",
+    repair.AS_SENT: "it is converted as it is; what it says is believed",
+    repair.UNMERGE: "the first person asks; when a second one does, what was merged goes back to its own numbers",
 }
 
 
@@ -30,8 +33,11 @@ class Chosen:
         """Check it.
 
         Raises:
-            BadParameter: nothing was asked for; all messages is no answer to that.
+            BadParameter: nothing was asked for; all messages is no answer to that. What is said of one person is said
+                of one message.
         """
+        if self.kind in {repair.SAME_PERSON, repair.AS_SENT, repair.UNMERGE} and self.number is None:
+            raise BadParameter(f"{self.kind} needs the number of one message")
         if self.number is None and self.asked.is_empty:
             raise BadParameter(f"{self.kind} needs a message's number or a filter")
 

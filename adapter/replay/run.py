@@ -16,7 +16,7 @@ from adapter.replay.batch import Batch, Batches, write
 from adapter.replay.present import Present
 from adapter.replay.said import Conversions
 from adapter.request_errors import BadParameter
-from adapter.store import inbox, replays
+from adapter.store import inbox, replays, worklist
 from adapter.store.browse import last_id
 from adapter.store.database import Database
 from adapter.store.replays import Ended, Run

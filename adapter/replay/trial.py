@@ -70,7 +70,9 @@ class DryRun:
         for name in batch.targets.keys() - changes.keys() - self._tied:
             self._found.forget(name)
         for change in changes.values():
-            self._found.add(change)
+            # What was only tied to the study is counted once; and not where an earlier batch would have removed it.
+            if change.name in batch.targets or change.name not in self._found.kinds:
+                self._found.add(change)
         self._assumed |= batch.speakers
         self._touched |= batch.touched
 

@@ -57,5 +57,5 @@ def _reply(ended: replies.Ended, now: int) -> replies.NewReply | None:
 
 
 def _payload(ended: replies.Ended, code: str, number: str, now: datetime) -> bytes:
-    fault = Fault(ended.cause_code, "Held", ended.cause, ended.mender) if code == "AE" else None
+    fault = Fault.held(ended.cause_code, ended.cause, ended.mender) if code == "AE" else None
     return acknowledge(header(ended.raw), code=code, control_id=number, now=now, error=fault, unanswered=True)

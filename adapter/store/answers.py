@@ -39,5 +39,6 @@ def ended(connection: Connection, ids: Sequence[int]) -> list[Ended]:
     """Those of these messages that are no more waiting for a worker, or wait behind one that is held."""
     sql = f"""SELECT id, state, cause_code, cause, mender FROM message AS m WHERE id IN ({marks(ids)})
         AND (state <> 'received' OR EXISTS (
-            SELECT 1 FROM message AS h WHERE h.state = 'held' AND h.lane = m.lane AND h.id < m.id))"""
+            SELECT 1 FROM message AS h WHERE h.state = 'held' AND h.lane = m.lane AND h.id < m.id
+            AND NOT EXISTS (SELECT 1 FROM awaited AS a WHERE a.message_id = h.id)))"""
     return [Ended(*row) for row in rows(connection, sql, ids)]

@@ -44,7 +44,8 @@ def digest(said: Sequence[Mapped]) -> int:
     """
     hashed = blake2b(digest_size=8)
     for one in said:
-        hashed.update(dumps((one.resource, one.order, one.fill, one.defaults, one.cleared)))
+        how = (one.order, one.fill, one.defaults, one.cleared, one.undone, one.cancels)
+        hashed.update(dumps((one.resource, *how)))
     return int.from_bytes(hashed.digest(), signed=True) or 1
 
 

@@ -308,6 +308,14 @@ def add_findings(connection: Connection, counted: Iterable[tuple[str, str, str, 
     run_many(connection, sql, sorted(counted))  # in one order, so that no two workers wait for each other
 
 
+def add_flags(connection: Connection, flags: Mapping[int, Iterable[str]]) -> None:
+    """Add flags to messages; one that is there already stays as it is."""
+    for some in _parts(sorted(flags)):
+        known = rows(connection, f"SELECT id, flags FROM message WHERE id IN ({marks(some)})", some)
+        now = [(" ".join(dict.fromkeys([*said.split(), *sorted(flags[number])])), number) for number, said in known]
+        run_many(connection, "UPDATE message SET flags = ? WHERE id = ?", now)
+
+
 def announce(connection: Connection) -> None:
     """Wake the workers, of this process and of others, once this transaction is committed."""
     connection.info[ARRIVED] = True

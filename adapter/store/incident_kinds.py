@@ -7,10 +7,12 @@ HOSPITAL = "sending hospital"
 NETWORK = "sending hospital, or the network between"
 ADMINISTRATOR = "administrator of the adapter"
 ANALYST = "analyst who edits mappings/"
+STEWARD = "data manager, with the sending hospital"
 SECURITY = "security officer, with the sending hospital"
 
 HOUR = 3600.0
 DAY = 24 * HOUR
+WEEK = 7 * DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,10 @@ KINDS: Mapping[str, Kind] = {
     "idle": Kind("a hospital is silent in its working time", HOSPITAL),
     "backlog": Kind("messages wait for more than five minutes to be converted", ADMINISTRATOR),
     "held": Kind("messages wait for a person; those of their patients wait behind them", ANALYST),
+    "identity_overdue": Kind(
+        "merges, moves or cancels wait for a number, a visit or an order for more than a day", HOSPITAL
+    ),
+    "merge_across_authorities": Kind("merges of numbers that are not the sender's own are held", SECURITY),
     "workers_stopped": Kind("no worker takes the messages", ADMINISTRATOR),
     "disk_low": Kind("the disk is almost full, or soon will be", ADMINISTRATOR),
     "wal_large": Kind("a long reader keeps the write-ahead log from beginning anew", ADMINISTRATOR),
@@ -78,6 +84,11 @@ KINDS: Mapping[str, Kind] = {
     "frame_endless": Kind("a message did not end: its connection was closed", SECURITY, HOUR),
     "answers_unread": Kind("the peer sends and reads no answers: its connection was closed", HOSPITAL, HOUR),
     "spool_full": Kind("no room for large messages in ADAPTER_DATA/spool: they are not taken", ADMINISTRATOR, HOUR),
+    # What messages say.
+    "result_of_wrong_patient": Kind(
+        "results that were posted for the wrong patient (OBX-11 W); exports may have carried them", STEWARD, WEEK
+    ),
+    "deletion_asked": Kind("visits or persons that a sender deletes (A23, A29); nothing is destroyed", STEWARD, WEEK),
     # Connections.
     "second_connection": Kind("a second connection on a listener that is for one", HOSPITAL, DAY),
     "peer_vanished": Kind("the peer does not answer the network any more", NETWORK, HOUR),

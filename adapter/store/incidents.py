@@ -136,6 +136,11 @@ class Incidents:
                 self.flush()
 
 
+def note_within(connection: Connection, kind: str, *, site: str, detail: str, now: datetime) -> None:
+    """Note something of a site in a transaction that stores what it is about."""
+    _write(connection, (_kind(kind), site, "", ""), _Noted(now, now, 1, detail))
+
+
 def listing(connection: Connection, *, open_only: bool, limit: int) -> list[Incident]:
     """List incidents, the newest first."""
     where = "WHERE ended_at IS NULL" if open_only else ""

@@ -22,7 +22,8 @@ _CLAIMED = "id, site, raw, encoding, structure, lane, received_at, attempts, par
 _READY = f"""SELECT {_CLAIMED} FROM message AS m
     WHERE state = 'received'
     AND NOT EXISTS (SELECT 1 FROM message AS h
-        WHERE h.state = 'held' AND h.lane = m.lane AND h.id < m.id AND h.lane <> '')
+        WHERE h.state = 'held' AND h.lane = m.lane AND h.id < m.id AND h.lane <> ''
+        AND NOT EXISTS (SELECT 1 FROM awaited AS a WHERE a.message_id = h.id))
     AND NOT EXISTS (SELECT 1 FROM message AS l
         WHERE l.lease_owner IS NOT NULL AND l.lane = m.lane AND l.lease_owner <> ? AND l.lease_until BETWEEN ? AND ?)
     ORDER BY id LIMIT ?"""

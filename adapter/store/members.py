@@ -35,6 +35,15 @@ def lock(connection: Connection, names: Iterable[str]) -> None:
         rows(connection, sql, [keys])
 
 
+def members_among(connection: Connection, patients: Iterable[str]) -> set[str]:
+    """Which of these Patients are members."""
+    found: set[str] = set()
+    for some in parts(patients, _AT_ONCE):
+        sql = f"SELECT patient_id FROM study_member WHERE patient_id IN ({marks(some)})"
+        found.update(one for (one,) in rows(connection, sql, some))
+    return found
+
+
 class Members:
     """Who belongs to the study, as one transaction sees it; what it adds is written by `write`, and not before."""
 

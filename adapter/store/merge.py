@@ -1,23 +1,22 @@
 """Merging what messages say about one resource (mappings/merge.yaml). Pure.
 
-Every statement has a key: (strength, order, message). Strength 1: the message states it; 0: the message only implies
-it; -1: nobody stated it, it is a default. Order: the event's own time. The greatest key wins, so the result does not
-depend on the order in which messages arrive; the message's number decides between equal times, and lets a message
-that is converted again overwrite what it said itself.
+Every statement has a key: (strength, order, message). Strength 1 and more: the message states it, the more the surer
+its status is (`rank:`); 0: the message only implies it; -1: nobody stated it, it is a default. Order: the event's own
+time. The greatest key wins, so the result does not depend on the order in which messages arrive; the message's number
+decides between equal times, and lets a message that is converted again overwrite what it said itself.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
-from adapter.errors import MappingError
 from adapter.fhir.json import canonical
-from adapter.yaml_lines import load
+from adapter.store import timeline
+from adapter.store.merge_rules import MergeRule, MergeRules, load_merge_rules
+
+__all__ = ["Mapped", "MergeRule", "MergeRules", "Merged", "load_merge_rules", "merge"]
 
 Statement = list[Any]
 """The key of a statement, as JSON holds it: [strength, order, message], for array items also their place."""
@@ -55,19 +54,24 @@ class Mapped(Protocol):
         ...
 
     @property
+    def undone(self) -> tuple[str, ...]:
+        """Histories of which the event takes the last change back."""
+        ...
+
+    @property
+    def cancels(self) -> bool:
+        """True where the event takes back what an earlier one said."""
+        ...
+
+    @property
+    def map(self) -> str:
+        """The segment map, or what else states it."""
+        ...
+
+    @property
     def patient_id(self) -> str | None:
         """Whose resource it is."""
         ...
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class MergeRule:
-    """How resources of one type are merged; the fields are the keys of merge.yaml."""
-
-    whole: bool
-    union: Mapping[str, tuple[str, ...]]
-    parts: frozenset[str]
-    choices: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,39 +82,17 @@ class Merged:
     as_of: Any
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    kind: Literal["whole", "elements"]
-    union: dict[str, list[str]] = {}
-    parts: list[str] = []
-    choices: list[str] = []
-
-
-class MergeRules(dict[str, MergeRule]):
-    """The rules by resource type; a type that is not named has the rule `*`."""
-
-    def __missing__(self, resource_type: str) -> MergeRule:
-        """The rule of every other type."""
-        return self["*"]
-
-
-def load_merge_rules(mappings: Path) -> MergeRules:
-    """Read merge.yaml of the folder.
-
-    Raises:
-        MappingError: the file cannot be read, or does not say what it must; with its line.
-    """
-    file = mappings / "merge.yaml"
-    content = load(file)
-    if "*" not in content:
-        raise MappingError("the rule `*`, for all other types, is missing", file=file, line=1)
-    return MergeRules({kind: _rule(said, file, content.at[kind]) for kind, said in content.items()})
-
-
 def statement(mapped: Mapped, *, message_id: int) -> Statement:
     """The key of what this message says."""
-    return [0 if mapped.fill else 1, _utc(mapped.order), message_id]
+    return [0 if mapped.fill else 1, instant_key(mapped.order), message_id]
+
+
+def whole_statement(rule: MergeRule, mapped: Mapped, *, message_id: int) -> Statement:
+    """The key of what this message says of a resource that is replaced as a whole."""
+    strength, *rest = statement(mapped, message_id=message_id)
+    if strength and rule.rank:
+        strength = max(rule.strength(slot, mapped.resource.get(slot)) for slot in rule.rank)
+    return [strength, *rest]
 
 
 def content(resource: dict[str, Any]) -> dict[str, Any]:
@@ -134,21 +116,56 @@ def merge(rule: MergeRule, stored: Merged, mapped: Mapped, *, message_id: int) -
     Returns:
         The new state; `stored` is not changed.
     """
-    key = statement(mapped, message_id=message_id)
-    merged, as_of = dict(stored.content), dict(stored.as_of)
+    key, state = statement(mapped, message_id=message_id), Merged(dict(stored.content), dict(stored.as_of))
     said: dict[str, dict[str, Any]] = {}
     for name, value in content(mapped.resource).items():
         said.setdefault(_slot(rule, name), {})[name] = value
     for slot, elements in said.items():
-        own = [-1, *key[1:]] if any(name in mapped.defaults for name in elements) else key
-        if slot in rule.union or slot in rule.parts:
-            _merge_items(rule, slot, Merged(merged, as_of), elements[slot], own)
-        elif own >= as_of.get(slot, _NEVER):
-            _replace(rule, slot, Merged(merged, as_of), elements, own)
+        default = any(name in mapped.defaults for name in elements)
+        _state(rule, slot, state, elements, [-1, *key[1:]] if default else key)
     for name in mapped.cleared:
         if _slot(rule, name) not in said:
-            _clear(rule, name, Merged(merged, as_of), key)
-    return Merged(merged, as_of)
+            _clear(rule, name, state, key)
+    for slot in mapped.undone:
+        _pass(slot, state, timeline.UNDO, [], key)
+    return state
+
+
+def renamed(rule: MergeRule, state: Merged, content: dict[str, Any], names: Mapping[str, str]) -> Merged:
+    """The same statements, where what they refer to has another name now.
+
+    Args:
+        rule: of the resource's type, not `whole`.
+        state: what is stored.
+        content: what it says with the new names.
+        names: by the old name the new one; of two that are one now, the greater key stays.
+    """
+    made = Merged(dict(content), dict(state.as_of))
+    for slot in [slot for slot in rule.union if slot in content]:
+        before, keys = state.as_of.get(slot, {}), dict[str, Statement]()
+        items: dict[str, Any] = {}
+        for old, item in zip(_items(rule, slot, state.content[slot]), content[slot], strict=True):
+            key, name = before.get(old, _NEVER), _identity(item, rule.union[slot])
+            if name not in items or key > keys.get(name, _NEVER):
+                items[name], keys[name] = item, key
+        for old, key in before.items():
+            name = names.get(old, old)
+            keys[name] = max(key, keys.get(name, _NEVER)) if name not in items else keys[name]
+        _keep(rule, slot, made, items, keys)
+    return made
+
+
+def _state(rule: MergeRule, slot: str, state: Merged, elements: dict[str, Any], key: Statement) -> None:
+    if slot in rule.timeline:
+        _pass(slot, state, timeline.AT, elements[slot], key)
+        return
+    if slot in rule.union or slot in rule.parts:
+        _merge_items(rule, slot, state, elements[slot], key)
+        return
+    if slot in rule.rank and key[0] == 1:
+        key = [rule.strength(slot, elements.get(slot)), *key[1:]]
+    if key >= state.as_of.get(slot, _NEVER):
+        _replace(rule, slot, state, elements, key)
 
 
 def _replace(rule: MergeRule, slot: str, state: Merged, elements: dict[str, Any], key: Statement) -> None:
@@ -156,6 +173,14 @@ def _replace(rule: MergeRule, slot: str, state: Merged, elements: dict[str, Any]
         del state.content[name]
     state.content.update(elements)
     state.as_of[slot] = key
+
+
+def _pass(slot: str, state: Merged, what: str, items: list[Any], key: Statement) -> None:
+    """Go on with a history."""
+    state.as_of[slot] = timeline.add(state.as_of.get(slot), key, what, items)
+    state.content.pop(slot, None)
+    if history := timeline.shown(state.as_of[slot]):
+        state.content[slot] = history
 
 
 def _merge_items(rule: MergeRule, slot: str, state: Merged, value: Any, key: Statement) -> None:
@@ -170,6 +195,9 @@ def _merge_items(rule: MergeRule, slot: str, state: Merged, value: Any, key: Sta
 def _clear(rule: MergeRule, name: str, state: Merged, key: Statement) -> None:
     slot, _, part = name.partition(".")
     slot = _slot(rule, slot)
+    if slot in rule.timeline:
+        _pass(slot, state, timeline.NONE, [], key)
+        return
     if slot not in rule.union and slot not in rule.parts:
         if key >= state.as_of.get(slot, _NEVER):
             _replace(rule, slot, state, {}, key)
@@ -223,19 +251,9 @@ def _slot(rule: MergeRule, name: str) -> str:
 
 
 @lru_cache(maxsize=1_000)
-def _utc(order: str) -> str:
+def instant_key(order: str) -> str:
+    """An event's time in the one form in which texts compare as times do."""
     moment = datetime.fromisoformat(order)
     # An order that has no offset still has its place; all have one form, so that texts compare as times do.
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def _rule(said: object, file: Path, line: int) -> MergeRule:
-    try:
-        entry = _Entry.model_validate(said)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise MappingError(f"{where}: {first['msg']}", file=file, line=line) from None
-    union = {name: tuple(members) for name, members in entry.union.items()}
-    return MergeRule(entry.kind == "whole", union, frozenset(entry.parts), tuple(entry.choices))

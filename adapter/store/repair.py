@@ -10,17 +10,35 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from adapter.judged_errors import DemographicConflict, ImpossibleKeyDate, UnknownOrder, VisitNumberReused
 from adapter.store.browse import AT_ONCE
 from adapter.store.database import instant, marks, now_micros, rows, run, run_many
 from adapter.store.inbox import announce
 
-REQUEUE, RELEASE = "requeue", "release"
-STATES = {REQUEUE: ("held", "unmapped", "mapped", "ignored"), RELEASE: ("held",)}
+REQUEUE, RELEASE, SAME_PERSON, UNMERGE = "requeue", "release", "same-person", "unmerge"
+AS_SENT = "as-sent"
+UNMERGED = "unmerged"
+"""What is noted when a second person has approved an `UNMERGE`."""
+
+STATES = {
+    REQUEUE: ("held", "unmapped", "mapped", "ignored"),
+    RELEASE: ("held",),
+    SAME_PERSON: ("held",),
+    AS_SENT: ("held",),
+    UNMERGE: ("mapped",),
+}
 """From which states each may start."""
+
+CAUSES = {
+    SAME_PERSON: (DemographicConflict.code,),
+    AS_SENT: (VisitNumberReused.code, ImpossibleKeyDate.code, UnknownOrder.code),
+}
+"""For which causes a person may say that a held message goes on as it is."""
 
 _REQUEUE = """UPDATE message SET state = 'received', cause_code = '', cause = '', mender = '', finished_at = NULL,
     attempts = 0, lease_owner = NULL, lease_until = NULL"""
 _RELEASE = "UPDATE message SET state = 'ignored', mender = '', finished_at = ?"
+_ASKED = "SELECT actor FROM action WHERE message_id = ? AND kind = ? ORDER BY id LIMIT 1"
 _ACTION = "INSERT INTO action (message_id, at, actor, kind, detail) VALUES (?,?,?,?,?)"
 
 Accept = Callable[[Connection, int], bool]
@@ -51,6 +69,10 @@ class Part:
 
 def open_to(connection: Connection, kind: str, number: int) -> bool:
     """Whether one message is in a state from which this may start."""
+    if kind == UNMERGE:
+        return bool(_merged(connection, [number]))
+    if kind in CAUSES:
+        return any(held_for(connection, number, code) is not None for code in CAUSES[kind])
     found = rows(connection, "SELECT state, lane FROM message WHERE id = ?", [number])
     return bool(found) and found[0][0] in STATES[kind] and (kind == RELEASE or found[0] != ("held", ""))
 
@@ -90,6 +112,8 @@ def carry_out(connection: Connection, numbers: Sequence[int], doing: Doing, *, a
         How many were changed.
     """
     now = now_micros(connection)
+    if doing.kind == UNMERGE:
+        return _unmerge(connection, numbers, doing, now)
     whole = _without_lane(connection, numbers)
     changed = _change(connection, [number for number in numbers if number not in whole], doing.kind, now)
     if doing.kind == RELEASE and accept:
@@ -116,18 +140,49 @@ def convert_anyway(connection: Connection, number: int, *, lane: str) -> None:
     announce(connection)
 
 
+def answered(connection: Connection, number: int, kind: str) -> bool:
+    """Whether a person has answered this about a message."""
+    return bool(rows(connection, "SELECT 1 FROM action WHERE message_id = ? AND kind = ?", [number, kind]))
+
+
 def note(connection: Connection, number: int, doing: Doing) -> None:
     """Write down what a person did with one message."""
     run(connection, _ACTION, [number, now_micros(connection), doing.actor, doing.kind, doing.reason])
+
+
+def _unmerge(connection: Connection, numbers: Sequence[int], doing: Doing, now: int) -> int:
+    """One person asks; when another one does, the message is converted again, and the worker reverses its merges."""
+    changed = 0
+    for number in _merged(connection, numbers):
+        asked = rows(connection, _ASKED, [number, UNMERGE])
+        if not asked or asked[0][0] == doing.actor:
+            run(connection, _ACTION, [number, now, doing.actor, UNMERGE, doing.reason])
+        else:
+            run(connection, _ACTION, [number, now, doing.actor, UNMERGED, doing.reason])
+            run(connection, f"{_REQUEUE} WHERE id = ?", [number])
+            announce(connection)
+        changed += 1
+    return changed
+
+
+def _merged(connection: Connection, numbers: Sequence[int]) -> list[int]:
+    """Those of these messages whose merges are in force."""
+    if not numbers:
+        return []
+    sql = f"""SELECT id FROM message WHERE id IN ({marks(numbers)}) AND state = 'mapped' AND EXISTS (
+        SELECT 1 FROM redirect WHERE NOT moves AND redirect.message_id = message.id)"""
+    return [number for (number,) in rows(connection, sql, numbers)]
 
 
 def _change(connection: Connection, numbers: Sequence[int], kind: str, now: int) -> list[int]:
     if not numbers:
         return []
     states = STATES[kind]
-    allowed = f"WHERE id IN ({marks(numbers)}) AND state IN ({marks(states)}) RETURNING id"
-    how, values = (_REQUEUE, []) if kind == REQUEUE else (_RELEASE, [now])
-    return [number for (number,) in rows(connection, f"{how} {allowed}", [*values, *numbers, *states])]
+    allowed = f"WHERE id IN ({marks(numbers)}) AND state IN ({marks(states)})"
+    if kind in CAUSES:
+        allowed += f" AND cause_code IN ({', '.join(repr(code) for code in CAUSES[kind])})"
+    how, values = (_RELEASE, [now]) if kind == RELEASE else (_REQUEUE, [])
+    return [number for (number,) in rows(connection, f"{how} {allowed} RETURNING id", [*values, *numbers, *states])]
 
 
 def _without_lane(connection: Connection, numbers: Sequence[int]) -> set[int]:

@@ -134,3 +134,9 @@ def notifications_waiting(connection: Connection) -> float:
     if connection.dialect.name == "sqlite":
         return 0.0
     return float(rows(connection, "SELECT pg_notification_queue_usage()")[0][0])
+
+
+def held_for(connection: Connection, cause_code: str) -> list[str]:
+    """The sites of which messages are held for this cause."""
+    sql = "SELECT DISTINCT site FROM message WHERE cause_code = ? AND cause_code <> '' AND state = 'held'"
+    return [site for (site,) in rows(connection, sql, [cause_code])]

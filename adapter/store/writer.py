@@ -8,12 +8,13 @@ from sqlalchemy import Connection
 
 from adapter.errors import StorageUnavailable
 from adapter.fhir.json import dumps, loads
-from adapter.store import contributions, index
+from adapter.store import contributions, effects, index, sources
 from adapter.store.bulk import Bulk, parts
 from adapter.store.contributions import Name, Target, name_of
 from adapter.store.database import marks, micros, rows, run_many
+from adapter.store.identities import redirected
 from adapter.store.members import Members, Study, lock
-from adapter.store.merge import Mapped, Merged, MergeRule, content, merge, statement
+from adapter.store.merge import Mapped, Merged, MergeRule, Statement, content, merge, statement, whole_statement
 from adapter.store.states import COLUMNS, MILLISECOND, Change, Put, State, Version
 
 _AT_ONCE = 500  # values in one statement
@@ -32,7 +33,7 @@ class ResourceWriter:
     """A unit of work in one transaction: `put` what messages say, then `flush` once.
 
     What does not change a resource makes no version of it. Every message that does makes its own; a resource that is
-    made `anew` has one version at most.
+    made `anew` has one version at most. `effects` then has what a person should know of what was put.
     """
 
     def __init__(
@@ -59,6 +60,8 @@ class ResourceWriter:
         self._states: dict[Name, State] = {}
         self._anew: dict[Name, Target | None] = {}
         self._members = Members(connection, study)
+        self.effects: list[effects.Effect] = []
+        self._sources = sources.Sources(connection)
 
     def put(self, mapped: Mapped, *, site: str, message_id: int) -> None:
         """Add what a message says of a resource."""
@@ -91,6 +94,8 @@ class ResourceWriter:
         Raises:
             StorageUnavailable: as `flush`.
         """
+        lock(self._connection, {f"Patient/{patient}" for put in self._puts if (patient := _patient(put.mapped))})
+        self._puts = redirected(self._connection, self._puts)
         # A message may make its patient a member; its other resources are then tied at once.
         self._puts.sort(key=lambda put: (put.message_id, put.mapped.resource["resourceType"] != "Patient"))
         patient_of: dict[Name, str | None] = {one.name: one.patient_id for one in self._anew.values() if one}
@@ -141,18 +146,53 @@ class ResourceWriter:
         state, rule = self._states[name_of(resource)], self._rules[resource["resourceType"]]
         before = state.content
         if rule.whole:
-            own = statement(put.mapped, message_id=put.message_id)
-            if state.as_of and own < state.as_of:
+            if not self._replaces(state, rule, put):
                 return
-            state.content, state.as_of = content(resource), own
         else:
-            merged = merge(rule, Merged(before or {}, state.as_of or {}), put.mapped, message_id=put.message_id)
+            stored = Merged(before or {}, state.as_of or {})
+            merged = merge(rule, stored, put.mapped, message_id=put.message_id)
+            own = statement(put.mapped, message_id=put.message_id)
+            self._note(put, effects.of_elements(put.mapped, stored, merged, own))
             state.content, state.as_of = merged.content, merged.as_of
             if before is not None and merged.content == before:
                 return
         state.patient_id, state.last = _patient(put.mapped) or state.patient_id, put
         if not state.anew:
             self._end(state, put)
+
+    def _replaces(self, state: State, rule: MergeRule, put: Put) -> bool:
+        """Replace a resource as a whole, unless what is stored is newer or surer."""
+        mapped, own = put.mapped, whole_statement(rule, put.mapped, message_id=put.message_id)
+        other = bool(state.patient_id and mapped.patient_id and state.patient_id != mapped.patient_id)
+        before = state.as_of or None
+        if not other and self._conflicts(state, rule, put, own):
+            self._note(put, (effects.CONFLICT,))
+            return False
+        self._note(put, effects.of_whole(rule, mapped, own, before, other_patient=other))
+        if not effects.newer(mapped, own, before, other_patient=other):
+            return False
+        state.content, state.as_of = content(mapped.resource), own
+        return True
+
+    def _conflicts(self, state: State, rule: MergeRule, put: Put, own: Statement) -> bool:
+        """Whether another application says another value, and it is not known which one is believed.
+
+        Where that is known, the one that is not believed gives way: `own` is changed so that it wins or loses.
+        """
+        if rule.sources is None or not sources.doubtful(own, state.as_of):
+            return False
+        mine, theirs = self._sources.of(put.message_id), self._sources.of(state.as_of[2])
+        said = state.content if state.content is not None else self._sources.stored(state.key)
+        if mine == theirs or not sources.differ(put.mapped.resource, said):
+            return False
+        wins = sources.believed(mine, theirs, rule.sources)
+        if wins is not None:
+            own[1] = max(own[1], state.as_of[1]) if wins else ""
+        return wins is None
+
+    def _note(self, put: Put, kinds: Iterable[str]) -> None:
+        segment = put.mapped.map.partition("-")[0]
+        self.effects += [effects.Effect(put.message_id, kind, segment) for kind in kinds]
 
     def _end_anew(self) -> None:
         """Compare what was made anew with what is stored; what no message speaks of any more is removed."""

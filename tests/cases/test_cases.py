@@ -1,5 +1,6 @@
 """What does this message become? `<STRUCTURE>/<situation>/{message.hl7,expected.json}`."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,12 @@ def as_json(made: Converted) -> dict[str, Any]:
             | ({"_fill": True} if mapped.fill else {})
             | ({"_defaults": list(mapped.defaults)} if mapped.defaults else {})
             | ({"_cleared": list(mapped.cleared)} if mapped.cleared else {})
+            | ({"_undone": list(mapped.undone)} if mapped.undone else {})
+            | ({"_cancels": True} if mapped.cancels else {})
             for mapped in made.resources
         ],
         "issues": [f"{issue.severity} {issue.code} {issue.path} {issue.kind}: {issue.text}" for issue in made.issues],
+        **({"identities": [asdict(one) for one in made.identities]} if made.identities else {}),
         "unmapped": sorted({one.path for one in made.ledger.unmapped()}),
     }
 

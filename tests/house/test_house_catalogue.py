@@ -1,4 +1,4 @@
-"""Every row of the fault catalogue that is about taking messages has a test that bears its id.
+"""Every row of the fault catalogue that is about taking messages, and about who is who, has a test that bears its id.
 
 A row's id stands in the name of a test (`test_a23_…`) or begins the id of a parametrised case (`"B7 unsupported"`).
 """
@@ -13,8 +13,14 @@ import pytest
 from tests.house.project import PROJECT
 
 CATALOGUE = PROJECT.parent / "shared/design/fault-catalogue.tsv"
-ROWS = {"A": 42, "B": 55, "C": 26, "F": 36}
-"""The groups about intake, and how many rows each has."""
+ROWS = {"A": 42, "B": 55, "C": 26, "D": 28, "E": 41, "F": 36}
+"""The groups about intake and identity, and how many rows each has."""
+
+NOT_YET = {
+    "D11": "consent withdrawn: comes with the handling of consent",
+    "D28": "the central site asks with a raw record number: parameters by role come with the roles",
+}
+"""Rows without a test, and why."""
 
 IN_A_NAME = re.compile(r"(?<=_)(?<!adt_)([a-h][1-9]\d?)(?=_|$)")
 BEGINS_AN_ID = re.compile(r"([A-H][1-9]\d?) \S")
@@ -46,9 +52,9 @@ def by_number(name: str) -> tuple[str, int]:
     return name[0], int(name[1:])
 
 
-def test_every_row_about_taking_messages_has_a_test() -> None:
+def test_every_row_about_messages_and_identity_has_a_test() -> None:
     wanted = {f"{group}{number}" for group, count in ROWS.items() for number in range(1, count + 1)}
-    assert sorted(wanted - rows_with_a_test(), key=by_number) == []
+    assert sorted(wanted - rows_with_a_test(), key=by_number) == sorted(NOT_YET, key=by_number)
 
 
 @pytest.mark.skipif(not CATALOGUE.exists(), reason="the fault catalogue is not beside this checkout")

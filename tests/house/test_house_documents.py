@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from adapter import errors, protocol_errors, request_errors
+from adapter import errors, judged_errors, protocol_errors, request_errors
 from adapter.cli import COMMANDS
 from adapter.settings import Settings, variable
 from adapter.store.incident_kinds import KINDS
@@ -24,7 +24,7 @@ def error_classes(root: type[errors.AdapterError]) -> Iterator[type[errors.Adapt
 ERRORS = [
     kind
     for kind in error_classes(errors.AdapterError)
-    if kind.__module__ in {module.__name__ for module in (errors, protocol_errors, request_errors)}
+    if kind.__module__ in {module.__name__ for module in (errors, judged_errors, protocol_errors, request_errors)}
 ]
 LEAVES = [kind for kind in ERRORS if not kind.__subclasses__()]
 

@@ -13,10 +13,9 @@ from adapter.fhir import json, search_params
 from adapter.hl7v2.slim import stored
 from adapter.intake import Answer
 from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.stock import worker_rules
 from adapter.store.database import Database, open_database
 from adapter.store.lanes import Claimed
-from adapter.store.merge import load_merge_rules
-from adapter.trial.study import load_study
 from adapter.worker import Rules, Worker
 from tests.integration.intake_stand import ORIGIN, Stand, catalog, intake_on, run, segments
 
@@ -31,6 +30,7 @@ class Outcome:
     messages: list[dict[str, Any]]
     findings: list[dict[str, Any]]
     resources: dict[str, list[dict[str, Any]]]
+    incidents: list[dict[str, Any]]
 
     @property
     def message(self) -> dict[str, Any]:
@@ -55,10 +55,13 @@ class Outcome:
 
 
 @cache
-def _rules() -> Rules:
-    mappings = data_folder("mappings")
-    index = search_params.load(data_folder("profiles"))
-    return Rules(index, load_merge_rules(mappings), load_study(mappings))
+def _index() -> search_params.SearchIndex:
+    return search_params.load(data_folder("profiles"))
+
+
+def rules_of(known: Catalog, source: Path | None = None) -> Rules:
+    """What a worker follows with these mappings."""
+    return worker_rules(source or data_folder("mappings"), known, _index())
 
 
 def agreed(folder: Path, site: str, **agreements: str) -> Catalog:
@@ -71,19 +74,21 @@ def agreed(folder: Path, site: str, **agreements: str) -> Catalog:
     return load_catalog(mappings)
 
 
-def pass_through(folder: Path, *raws: bytes, mappings: Catalog | None = None) -> Outcome:
-    """Give messages to an intake, then convert what was accepted."""
-    known = mappings or catalog()
+def pass_through(folder: Path, *raws: bytes, mappings: Catalog | None = None, source: Path | None = None) -> Outcome:
+    """Give messages to an intake, then convert what was accepted; `source` is another folder of mappings."""
+    known = mappings or (load_catalog(source) if source else catalog())
     database = open_database(f"sqlite:///{folder}/adapter.db")
     try:
         answers = _received(database, known, raws)
-        convert_all(database, known)
+        convert_all(database, known, source)
         it = Stand(database, intake_on(database, known, lambda: NOW))
         resources: dict[str, list[dict[str, Any]]] = {}
         for row in it.rows("SELECT body FROM resource ORDER BY id"):
             resource = json.loads(row["body"])
             resources.setdefault(resource["resourceType"], []).append(resource)
-        return Outcome(answers, it.messages(), it.rows("SELECT * FROM finding"), resources)
+        return Outcome(
+            answers, it.messages(), it.rows("SELECT * FROM finding"), resources, it.rows("SELECT * FROM incident")
+        )
     finally:
         database.close()
 
@@ -100,13 +105,13 @@ def _received(database: Database, known: Catalog, raws: tuple[bytes, ...]) -> li
     return answers
 
 
-def convert_all(database: Database, known: Catalog) -> None:
+def convert_all(database: Database, known: Catalog, source: Path | None = None) -> None:
     """Let a worker do all that waits."""
 
     def converted(claimed: Claimed) -> Converted:
         raw = stored(claimed.raw) if claimed.large else claimed.raw
         return convert(raw, catalog=known, site=known.sites[claimed.site])
 
-    worker = Worker(database, name="w", convert=converted, rules=_rules(), clock=lambda: NOW)
+    worker = Worker(database, name="w", convert=converted, rules=rules_of(known, source), clock=lambda: NOW)
     while worker.run_once():
         pass

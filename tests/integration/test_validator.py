@@ -24,7 +24,11 @@ CASES = sorted((Path(__file__).parents[1] / "cases").glob("*/*/message.hl7"))
 PROFILES = data_folder("profiles")
 MINUTES = 60
 
-EXCEPTIONS: dict[str, str] = {}
+_WITH_EXTENSION = "R4 lets a code carry extensions; the validator then takes it for a Coding without a code"
+EXCEPTIONS: dict[str, str] = {
+    "AllergyIntolerance.category[0]: none of '|' is in required": _WITH_EXTENSION,
+    "AllergyIntolerance.criticality: none of '|' is in required": _WITH_EXTENSION,
+}
 """Findings that are wrong, or told on purpose: a text that the finding contains, and why it is let pass."""
 
 
@@ -57,7 +61,7 @@ def findings(validator: Path, file: Path) -> list[str]:
     command = ["node", "validate.mjs", "--modules", str(validator), "--def", str(PROFILES), "--json", str(file)]
     done = subprocess.run(command, cwd=validator, capture_output=True, text=True, timeout=4 * MINUTES, check=False)
     # Node ends with 1 where it cannot start, too: only the last line tells that everything was looked at.
-    assert " resources (" in done.stdout[-400:], done.stderr
+    assert " resources (" in done.stdout[-1000:], done.stderr
     lines = [plain_json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     return [f"{line['id']} {one['path']}: {one['message']}" for line in lines for one in line["issues"]]
 

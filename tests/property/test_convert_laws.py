@@ -15,6 +15,8 @@ from adapter.errors import AdapterError
 from adapter.fhir import json, r4
 from adapter.hl7v2.parse import header
 from adapter.mapper.catalog import load_catalog
+from adapter.mapper.datatypes import CONVERTERS
+from adapter.mapper.rules import Path2, Rule
 from adapter.mapper.sites import Site
 from tests.fuzz.laws import limited
 
@@ -131,10 +133,20 @@ def test_every_resource_is_valid_r4_and_refers_to_what_exists(raw: bytes) -> Non
 @given(edited())
 def test_what_is_not_made_has_an_issue_that_says_where(raw: bytes) -> None:
     made = accepted(raw)
-    left_out = len(made.ledger.plan.entries) - len(made.ledger.used())
-    told = [issue for issue in made.issues if issue.kind in {"incomplete", "no-number"}]
-    assert len(told) == left_out
+    maps = CATALOG.site_maps[made.site].compiled
+    entries = [entry for entry in made.ledger.plan.entries if not maps[entry.map].map.when]
+    used = [one for one in made.ledger.used() if not maps[one.entry.map].map.when]
+    names = {entry.map for entry in entries}
+    told = [issue for issue in made.issues if issue.kind in {"incomplete", "no-number"} and issue.rule in names]
+    assert len(told) == len(entries) - len(used)
     assert all(issue.path[:3].isalnum() and issue.text for issue in made.issues)
+
+
+def _unwanted(made: Converted, entry: Entry) -> bool:
+    """Whether none of the paths that `when:` names is valued."""
+    segment = made.ledger.segments[entry.index]
+    when = made.ledger.maps[entry.map].map.when
+    return bool(when) and not any(segment.text(str(path)) for path in when if path.segment == segment.name)
 
 
 @given(edited())
@@ -177,25 +189,33 @@ def _fields(raw: bytes, encoding: str) -> Iterator[tuple[int, str, int, str]]:
                 yield position, name, number, value
 
 
+def _fields_of(rule: Rule, path: Path2) -> tuple[int, ...]:
+    return CONVERTERS[rule.converter].fields_of(path.segment)
+
+
 def _maps_of(made: Converted) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
     """What the rules of this structure and site name: fields that may lead to nothing for a reason, and the others.
 
-    The reasons: ignored on purpose, one of several paths to an identity or a time, one of several sources of a
-    value, silent because another field is valued.
+    The reasons: ignored on purpose, a code that says nothing, one of several paths to an identity or a time, one of
+    several sources of a value, silent because another field is valued.
     """
     maps = CATALOG.site_maps[made.site]
-    message_map = next(one for one in CATALOG.messages.values() if one.structure == made.structure)
+    parts = {part for one in CATALOG.messages.values() if one.structure == made.structure for part in one.parts}
     excused = {(segment, number) for segment, fields in maps.ignored.items() for number in fields}
     read: set[tuple[str, int]] = set()
     for part in message_map.parts:
         segment_map = maps.compiled[part.map].map
-        paths = [*segment_map.order, *segment_map.ignored]
+        paths = [*segment_map.order, *segment_map.when, *segment_map.ignored]
         paths += [path for alternatives in segment_map.identity.paths for path in alternatives]
         for rule in segment_map.rules:
+            whole = [
+                (path.segment, number) for path in rule.sources if not path.field for number in _fields_of(rule, path)
+            ]
             if rule.unless or len(rule.sources) > 1:
                 paths += [*rule.sources, *([rule.unless] if rule.unless else [])]
+                excused |= {*whole}
             else:
-                read |= {(path.segment, path.field or number) for path in rule.sources for number in (3, 5, 6)}
+                read |= {*whole, *((path.segment, path.field) for path in rule.sources if path.field)}
         excused |= {(path.segment, path.field) for path in paths}
     return excused, read
 

@@ -6,7 +6,7 @@ import pytest
 
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.identity import resident_number_problem
-from tests.unit.datatypes_reading import one
+from tests.unit.datatypes_reading import one, several
 
 NS = "https://fhir.tli-trial.example.org/NamingSystem"
 OID = "2.16.840.1.113883.3.9999.1"
@@ -198,14 +198,26 @@ def test_staff_by_number_and_name_or_by_name_alone() -> None:
     assert performer == {"actor": {"type": "Practitioner", "display": "示例护三"}}
 
 
+STAY = ("PV1-3", "MSH-9", "EVN-6", "EVN-2")
+
+
 @pytest.mark.parametrize(
     ("of", "raw", "value"),
     [("FAHZU", "HEM3^0302^01^FAHZU", "HEM3/0302/01"), ("JHAH", "血液内科^05床", "血液内科/05床")],
 )
 def test_a_place_is_a_reference_by_its_parts(of: str, raw: str, value: str) -> None:
-    made = one("PL-EncounterLocation", raw, at="PV1-3", of=of)["location"]
-    assert made["identifier"]["value"] == value
-    assert made["display"] == value.replace("/", " ")
+    made = several("PL-EncounterStay", raw, "ADT^A08", "", "20180101080000", at=STAY, of=of)
+    assert made["location"]["identifier"]["value"] == value
+    assert made["location"]["display"] == value.replace("/", " ")
+    assert made.keys() == {"location"}
+
+
+def test_an_event_that_brings_a_patient_to_a_place_says_since_when() -> None:
+    at_once = several("PL-EncounterStay", "HEM3", "ADT^A02^ADT_A02", "", "2018010108", at=STAY)
+    assert (at_once["status"], at_once["period"]) == ("active", {"start": "2018-01-01"})
+    occurred = several("PL-EncounterStay", "HEM3", "ADT^A02", "20180101073000", "20180101080000", at=STAY)
+    assert occurred["period"] == {"start": "2018-01-01T07:30:00+08:00"}
+    assert several("PL-EncounterStay", "HEM3", "ADT^A05", "", "", at=STAY)["status"] == "planned"
 
 
 def test_yes_no_and_whatever_else() -> None:

@@ -33,7 +33,7 @@ def test_a_patient_without_a_number_holds_the_message(pid: str) -> None:
 
 def test_an_event_without_a_map_is_told() -> None:
     with pytest.raises(NoMap):
-        converted("ADT^A40^ADT_A39", PID)
+        converted("ADT^A60^ADT_A60", PID)
 
 
 def test_a_sender_that_no_site_names_is_told() -> None:
@@ -114,3 +114,41 @@ def test_lineage_tells_of_what_was_written_and_of_nothing_else() -> None:
     wanted = {("identifier", "OBR-3.1"), ("identifier", "OBX-3.1"), ("note", "NTE-3"), ("value[x]", "OBX-5")}
     assert wanted <= observation
     assert {path for kind, _, path in found if kind == "Patient"} == {"PID-3", "PID-5", "MSH-4"}
+
+
+def test_a_resource_is_made_only_when_there_is_something_to_make() -> None:
+    without = converted("ADT^A01^ADT_A01", PID, PV1)
+    assert {mapped.resource["resourceType"] for mapped in without.resources} == {"Patient", "Encounter"}
+    assert without.issues == ()
+    account = PID + "|" * 10 + "A1"
+    assert [
+        one["identifier"][0]["value"] for one in of_type(converted("ADT^A01^ADT_A01", account, PV1), "Account")
+    ] == ["A1"]
+
+
+def test_each_of_two_patients_has_the_segments_that_follow_it() -> None:
+    second = PID.replace("TEST0001", "TEST0002")
+    pd1, pv2 = "PD1||||D1^TEST^DOCTOR", "PV2|||FEVER^^99TEST"
+    made = converted("ADT^A17^ADT_A17", PID, PV1, second, pd1, PV1.replace("V1", "V2", 2).replace("PV2", "PV1"), pv2)
+    assert ["generalPractitioner" in one for one in of_type(made, "Patient")] == [False, True]
+    assert ["reasonCode" in one for one in of_type(made, "Encounter")] == [False, True]
+
+
+def test_a_visit_names_its_diagnoses_with_what_each_segment_says_of_it() -> None:
+    first, second = "DG1|1||C92.000^^99ICD10CN|||A|||||||||1", "DG1|2||D46.200^^99ICD10CN|||W|||||||||2"
+    (encounter,) = of_type(converted("ADT^A01^ADT_A01", PID, PV1, first, second), "Encounter")
+    assert [(one["rank"], one["use"]["coding"][0]["code"]) for one in encounter["diagnosis"]] == [(1, "AD"), (2, "W")]
+
+
+def test_a_role_belongs_to_the_segment_that_it_follows() -> None:
+    person, visit = "ROL||AD|PP^^HL70443|D1^TEST^ONE", "ROL||AD|AT^^HL70443|D2^TEST^TWO"
+    made = converted("ADT^A01^ADT_A01", PID, person, PV1, visit)
+    (patient,), (encounter,) = of_type(made, "Patient"), of_type(made, "Encounter")
+    assert [one["display"] for one in patient["generalPractitioner"]] == ["ONE TEST"]
+    assert [one["individual"]["display"] for one in encounter["participant"]] == ["TWO TEST"]
+
+
+def test_a_segment_that_an_event_ignores_is_not_listed_as_unread() -> None:
+    assert converted("ADT^A31^ADT_A05", PID, PV1).ledger.unmapped() == ()
+    left = {one.path for one in converted("ADT^A31^ADT_A05", PID, "ZXX|1").ledger.unmapped()}
+    assert left == {"ZXX-1"}

@@ -34,7 +34,7 @@ def admission() -> dict[str, Fate]:
     [
         ("PID-5", "mapped", ""),
         ("PV1-19", "mapped", ""),
-        ("EVN-2", "ignored", "recorded date and time, order of events"),
+        ("MSH-7", "ignored", "date and time of the message, order of events"),
         ("PID-1", "ignored", "set id"),
         ("MSH-10", "ignored", "message control id, answered in MSA-2 and kept with the message"),
         ("ZZZ-1", "unmapped", ""),
@@ -51,9 +51,9 @@ def test_every_populated_field_is_told_once(admission: dict[str, Fate]) -> None:
 
 
 def test_a_component_that_no_rule_reads_makes_the_field_partly_mapped() -> None:
-    order = "OBR|1||R1|CBC^^99ZJULIS^^^^2.66|||20240315063000+0800||||||||||||||||||F"
-    fate = by_label("ORU^R01^ORU_R01", PID, PV1, order)["OBR-4"]
-    assert (fate.kind, fate.unread) == ("partly", ("OBR-4.7",))
+    order = "OBR|1||R1|CBC^^99ZJULIS|||20240315063000+0800^X||||||||||||||||||F"
+    fate = by_label("ORU^R01^ORU_R01", PID, PV1, order)["OBR-7"]
+    assert (fate.kind, fate.unread) == ("partly", ("OBR-7.2",))
 
 
 def test_without_a_map_all_but_the_envelope_is_unmapped() -> None:

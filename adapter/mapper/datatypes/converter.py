@@ -21,6 +21,7 @@ class Converter:
         sources: 1: the function takes one repetition; more: that many whole fields; 0: the tuple of segments.
         reads: components that it reads, for the account of unread data; None for all.
         whole: with one source, the function takes the whole field (the rule says `from: [OBX-8]`).
+        clears: with several sources, whether HL7 null in the first alone takes the element away.
         fields: of sources that are segments, the fields that it reads.
         fields_by: the same by the name of the segment, where the converter reads several.
     """
@@ -32,6 +33,7 @@ class Converter:
     reads: frozenset[int] | None = None
     whole: bool = False
     fields: tuple[int, ...] = ()
+    clears: bool = False
     fields_by: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
     def fields_of(self, segment: str) -> tuple[int, ...]:

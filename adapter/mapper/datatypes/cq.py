@@ -4,7 +4,6 @@ Units of time become the codes that Timing and Duration allow (R4 value set unit
 """
 
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 from adapter.hl7v2.message import Component, Field, Repetition
@@ -12,11 +11,13 @@ from adapter.mapper.codes import UCUM
 from adapter.mapper.datatypes.converter import Bound, Converter, part
 from adapter.mapper.datatypes.doubt import Doubt
 from adapter.mapper.datatypes.nm import decimal_of, measured
-from adapter.mapper.datatypes.quantity import Scale, quantity, scale
+from adapter.mapper.datatypes.quantity import quantity, scales
 from adapter.mapper.sites import Site
 
-TIME_UNITS = {"s": "s", "sec": "s", "min": "min", "m": "min", "h": "h", "hr": "h", "d": "d", "day": "d", "days": "d"}
-TIME_UNITS |= {"wk": "wk", "w": "wk", "l": "mo", "mo": "mo", "a": "a", "y": "a"}
+TIME_UNITS = {
+    "s": "s", "sec": "s", "min": "min", "m": "min", "h": "h", "hr": "h", "d": "d", "day": "d", "days": "d",
+    "wk": "wk", "w": "wk", "l": "mo", "mo": "mo", "a": "a", "y": "a",
+}
 """As sent, small letters: UCUM, ISO+, and the letters of TQ.3 (HL7 v2.5.1 §2.A.81: L is a month)."""
 
 
@@ -44,14 +45,11 @@ def cq_number(repetition: Repetition) -> tuple[Decimal, str] | None:
 
 def bind_quantity(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
     """CQ to Quantity, its unit checked."""
-
-    @lru_cache(maxsize=256)
-    def scale_of(unit: Field) -> Scale:
-        return scale(site, unit)
+    scale_of = scales(site)
 
     def cq_quantity(repetition: Repetition) -> dict[str, Any] | Doubt | None:
         # TQ.1 and the components of other types hold a CQ in their subcomponents
-        whole = repetition if len(repetition) > 1 else tuple((text,) for text in repetition[0])
+        whole = repetition if len(repetition) != 1 else tuple((text,) for text in repetition[0])
         text = part(whole, 1)
         if not text:
             return None

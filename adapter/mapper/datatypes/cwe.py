@@ -123,7 +123,7 @@ class TableCodes:
 
     def _unknown(self, repetition: Repetition, value: Any) -> Doubt:
         text, kind = f"code is not in table {self.name}", "unmapped-code"
-        return Doubt(value, "103", text, kind, (_sent(self.name, repetition),))
+        return Doubt(value, "103", text, kind, sent=(_sent(self.name, repetition),))
 
 
 def codings_of(made: dict[str, Any] | Doubt | None) -> list[Coding]:

@@ -24,7 +24,7 @@ def _bind_described(site: Site, paths: tuple[str, ...]) -> Bound:
     def described(code: Field, description: Field, method: Field) -> dict[str, Any] | Doubt | None:
         made = concept(_with_system(code[0], first(method))) if code else None
         text = lines(description)
-        value = without_doubt(made) or {}
+        value: dict[str, Any] = without_doubt(made) or {}
         if not text or any(coding.get("display") == text for coding in value.get("coding", ())):
             return made
         value = {**value, "text": text}
@@ -76,8 +76,8 @@ def _bind_diagnosis(site: Site, paths: tuple[str, ...], *, element: str) -> Boun
 
 
 CONVERTERS = (
-    Converter("CWE-ST-CodeableConcept", "CodeableConcept", _bind_described, sources=3, reads=READS),
-    Converter("CWE-ST-CWE-CodeableConcept", "CodeableConcept", _bind_modified, sources=4, reads=READS),
+    Converter("CWE-ST-CodeableConcept", "CodeableConcept", _bind_described, sources=3, reads=READS, clears=True),
+    Converter("CWE-ST-CWE-CodeableConcept", "CodeableConcept", _bind_modified, sources=4, reads=READS, clears=True),
     Converter(
         "DG1-EncounterDiagnosis",
         "BackboneElement",

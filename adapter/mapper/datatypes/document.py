@@ -16,6 +16,8 @@ from adapter.mapper.ids import NAMING, resource_id
 from adapter.mapper.sites import Site
 
 PLAIN = "text/plain"
+WITHDRAWN = frozenset({"D", "W", "X"})
+"""OBX-11 of a content that is no longer meant."""
 RELATION = "event-document-relation"
 
 
@@ -40,6 +42,7 @@ def _bind_content(site: Site, _paths: tuple[str, ...]) -> Bound:
 
     def content(segments: tuple[Segment, ...], name: Field, title: Field) -> Any:
         named = first(title) or first(name)
+        segments = tuple(segment for segment in segments if segment.raw(11) not in WITHDRAWN)
         texts = tuple(segment for segment in segments if _is_text(segment))
         found = [one for segment in segments if segment not in texts for one in attachments(segment, table)]
         found += [one] if (one := _text(texts, named)) else []
@@ -55,7 +58,7 @@ def _bind_content(site: Site, _paths: tuple[str, ...]) -> Bound:
     return content
 
 
-def _bind_relation(site: Site, paths: tuple[str, ...]) -> Bound:
+def _bind_relation(site: Site, _paths: tuple[str, ...]) -> Bound:
     """TXA-13, the parent, and by the event what this document does to it: the parent by its identity."""
     numbers, events = site.identifiers.of_field("TXA-12"), site.table(RELATION)
     system = f"{NAMING}/{site.code.lower()}-document-reference"
@@ -73,6 +76,6 @@ def _bind_relation(site: Site, paths: tuple[str, ...]) -> Bound:
 
 
 CONVERTERS = (
-    Converter("OBX-DocumentContent", "BackboneElement", _bind_content, sources=-1, whole=True, fields=(2, 3, 5)),
+    Converter("OBX-DocumentContent", "BackboneElement", _bind_content, sources=-1, whole=True, fields=(2, 3, 5, 11)),
     Converter("EI-DocumentRelation", "BackboneElement", _bind_relation, sources=2),
 )

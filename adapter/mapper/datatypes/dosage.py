@@ -4,10 +4,10 @@ v2-to-FHIR guide: RXO[MedicationRequest], RXR[MedicationRequest], TQ1[Medication
 """
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from adapter.hl7v2.message import Field, Segment
+from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper.codes import UCUM, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, first, part
 from adapter.mapper.datatypes.cq import TIME_UNITS
@@ -15,7 +15,7 @@ from adapter.mapper.datatypes.cwe import Concepts
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.nm import Measured, decimal_of
 from adapter.mapper.datatypes.obx import CONVERTERS as OBSERVED
-from adapter.mapper.datatypes.quantity import Scale, quantity, scale
+from adapter.mapper.datatypes.quantity import Scale, quantity, scales
 from adapter.mapper.datatypes.timing import TIMING_SEGMENT, Plan, Timings, plans
 from adapter.mapper.sites import Site
 
@@ -24,11 +24,13 @@ ORDERED: dict[str, Any] = {
 }
 NOT_NUMBER = Doubt(None, "102", "is no number", "not-a-number")
 OTHER_ROUTES = Doubt(None, "102", "only the first route fits the FHIR element", "repetition-left-out")
+ROUTES, LOW, UNIT, INSTRUCTIONS, RATE_UNIT, DAILY = 1, 4, 6, 7, 10, 11
+"""Where the sources of a Dosage stand in `from:`, as far as something may be doubtful about them."""
 READ_FIELDS = {"TQ1": TIMING_SEGMENT, "RXR": (1, 2, 4, 5), "OBX": (3, 5, 6)}
 
 
 class Dose(NamedTuple):
-    """Fields of RXO, RXE or RXG in the order of a rule's `from:`, after the segments TQ1, RXR and OBX and the field TQ."""
+    """Fields of RXO, RXE or RXG as a rule's `from:` has them, after the segments TQ1, RXR and OBX and the field TQ."""
 
     low: Field
     high: Field
@@ -48,7 +50,7 @@ class Dosages:
         self.timings = Timings(site)
         self.routes = {2: Concepts(site, "RXR-2"), 4: Concepts(site, "RXR-4"), 5: Concepts(site, "RXR-5")}
         self.route, self.instructions = Concepts(site, "RXR-1"), Concepts(site, instructions)
-        self.scale_of = lru_cache(maxsize=256)(lambda unit: scale(site, unit))
+        self.scale_of = scales(site)
 
     def dosages(
         self, timed: list[Plan], routes: Sequence[Segment], dose: Dose
@@ -60,7 +62,7 @@ class Dosages:
         if len(made) > 1:
             made = [{"sequence": number, **one} for number, one in enumerate(made, start=1)]
         if len({segment.raw(1) for segment in routes}) > 1:
-            doubts.append(OTHER_ROUTES)
+            doubts.append(replace(OTHER_ROUTES, source=ROUTES))
         return [one for one in made if one], doubts
 
     def _timed(self, plan: Plan, common: dict[str, Any], doubts: list[Doubt]) -> dict[str, Any]:
@@ -81,21 +83,21 @@ class Dosages:
 
     def _common(self, routes: Sequence[Segment], dose: Dose, doubts: list[Doubt]) -> dict[str, Any]:
         made: dict[str, Any] = {}
-        told = [self._concept(self.instructions, one, doubts) for one in dose.instructions]
+        told = [self._concept(self.instructions, one, doubts, INSTRUCTIONS) for one in dose.instructions]
         if routes:
             for element, number in (("site", 2), ("method", 4)):
                 if field := routes[0].field(number):
-                    made[element] = self._concept(self.routes[number], field[0], doubts)
+                    made[element] = self._concept(self.routes[number], field[0], doubts, ROUTES)
             if field := routes[0].field(1):
-                made["route"] = self._concept(self.route, field[0], doubts)
-            told += [self._concept(self.routes[5], one, doubts) for one in routes[0].field(5)]
+                made["route"] = self._concept(self.route, field[0], doubts, ROUTES)
+            told += [self._concept(self.routes[5], one, doubts, ROUTES) for one in routes[0].field(5)]
         if told := [one for one in told if one]:
             made["additionalInstruction"] = told
         amounts = self._dose(dose, doubts) | self._rate(dose, doubts)
         if amounts:
             made["doseAndRate"] = [{"type": ORDERED, **amounts}]
         if daily := self.timings.quantity(dose.daily[0]) if dose.daily else None:
-            doubts += [daily] if isinstance(daily, Doubt) else []
+            doubts += [replace(daily, source=DAILY)] if isinstance(daily, Doubt) else []
             day = {"value": 1, "unit": "d", "system": UCUM, "code": "d"}
             made["maxDosePerPeriod"] = {"numerator": without_doubt(daily), "denominator": day}
         return {name: value for name, value in made.items() if value}
@@ -104,7 +106,7 @@ class Dosages:
         by: Scale = self.scale_of(dose.unit)
         low, high = (self._number(field, by, doubts) for field in (dose.low, dose.high))
         if (low or high) and by.doubt:
-            doubts.append(by.doubt)
+            doubts.append(by.doubt.of(None, source=UNIT))
         if high and high != low:
             return {"doseRange": {"low": low, "high": high} if low else {"high": high}}
         return {"doseQuantity": low} if low else {}
@@ -113,7 +115,7 @@ class Dosages:
         by: Scale = self.scale_of(dose.rate_unit)
         rate = self._number(dose.rate, by, doubts)
         if rate:
-            doubts += [by.doubt] if by.doubt else []
+            doubts += [by.doubt.of(None, source=RATE_UNIT)] if by.doubt else []
             return {"rateQuantity": rate}
         return self.rate_ratio(dose.low, dose.unit, dose.per) or {}
 
@@ -136,14 +138,14 @@ class Dosages:
             return None
         value = decimal_of(text)
         if value is None:
-            doubts.append(NOT_NUMBER)
+            doubts.append(replace(NOT_NUMBER, source=LOW))
             return None
         return quantity(Measured(value), by)
 
-    def _concept(self, concepts: Concepts, sent: Any, doubts: list[Doubt]) -> Any:
+    def _concept(self, concepts: Concepts, sent: Repetition, doubts: list[Doubt], source: int) -> Any:
         made = concepts.concept(sent)
         if isinstance(made, Doubt):
-            doubts.append(made)
+            doubts.append(replace(made, source=source))
         return without_doubt(made)
 
 
@@ -186,12 +188,12 @@ def _bind_rate(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 
 def _doubted(made: Any, doubts: Sequence[Doubt]) -> Any:
-    return doubts[0].of(made) if doubts else made
+    return replace(doubts[0], value=made) if doubts else made
 
 
 def _bind_own_strength(site: Site, paths: tuple[str, ...]) -> Bound:
     """A drug's own strength (RXE-25, per RXE-33) as its one ingredient, under the drug's code."""
-    codes, scale_of = Concepts(site, paths[0]), lru_cache(maxsize=256)(lambda unit: scale(site, unit))
+    codes, scale_of = Concepts(site, paths[0]), scales(site)
 
     def rx_ingredient(code: Field, strength: Field, unit: Field, volume: Field, volume_unit: Field) -> Any:
         value, per = decimal_of(first(strength)), decimal_of(first(volume))
@@ -211,7 +213,7 @@ def _bind_own_strength(site: Site, paths: tuple[str, ...]) -> Bound:
 def _bind_ingredient(site: Site, _paths: tuple[str, ...]) -> Bound:
     """RXC to Medication.ingredient; a base (RXC-1 `B`) is no active ingredient."""
     codes = Concepts(site, "RXC-2")
-    scale_of = lru_cache(maxsize=256)(lambda unit: scale(site, unit))
+    scale_of = scales(site)
 
     def amount(segment: Segment, number: int, doubts: list[Doubt]) -> dict[str, Any] | None:
         value, by = decimal_of(first(segment.field(number))), scale_of(segment.field(number + 1))

@@ -25,6 +25,7 @@ class Doubt:
         code: HL7 table 0357 (101 missing, 102 data type error, 103 table value not found).
         text: for people; never holds a value of the message.
         kind: short name that issues are counted by, such as `unmapped-code`.
+        source: which of the sources of the rule is doubted, or the first after it that the message has.
         sent: what has no row; for the worklist alone, never for a text.
     """
 
@@ -32,11 +33,12 @@ class Doubt:
     code: str
     text: str
     kind: str
+    source: int = 0
     sent: tuple[Sent, ...] = ()
 
-    def of(self, value: Any) -> "Doubt":
-        """The same doubt about another value."""
-        return replace(self, value=value)
+    def of(self, value: Any, *, source: int | None = None) -> "Doubt":
+        """The same doubt about another value, perhaps about another source of the rule."""
+        return replace(self, value=value, source=self.source if source is None else source)
 
 
 def without_doubt(made: Any) -> Any:

@@ -64,7 +64,16 @@ def period(start: str, end: str, zone: tzinfo) -> dict[str, str] | Doubt | None:
     if len(found) == 2 and _backwards(texts, found, zone):
         # FHIR per-1 refuses such a period; the start is the half that other facts hang on (E32)
         return Doubt({"start": found["start"]}, "102", "ends before it starts: end left out", "end-before-start")
-    return found or None
+    return _comparable(found) or None
+
+
+def _comparable(found: dict[str, str]) -> dict[str, str] | Doubt:
+    """FHIR per-1 asks whether the start is before the end: nobody can say it of 2024-03 and 2024."""
+    start, end = found.get("start", ""), found.get("end", "")
+    if end and len(end) < min(len(start), FULL) and start.startswith(end):
+        text = "start is more precise than end, which FHIR cannot compare: its precision is cut"
+        return Doubt({"start": end, "end": end}, "102", text, "precision-lost")
+    return found
 
 
 def validity(repetition: Repetition, within: int, start: int, end: int, zone: tzinfo) -> dict[str, str] | Doubt | None:

@@ -1,5 +1,6 @@
 """AL1, IAM: allergies. v2-to-FHIR guide: AL1[AllergyIntolerance], IAM[AllergyIntolerance]."""
 
+from dataclasses import replace
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
@@ -12,8 +13,10 @@ ALTERNATE_CODES = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
 SEVERITIES = "0128-reaction-severity"
 CLINICAL = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical"
 ACTIVE = {"coding": [{"system": CLINICAL, "code": "active", "display": "Active"}]}
-DELETED = frozenset({"D"})
-"""HL7 table 0323, IAM-6."""
+DELETED, ERRONEOUS = frozenset({"D"}), frozenset({"E"})
+"""HL7 table 0323, IAM-6, and table 0438, IAM-17."""
+ACTIONS = "0323-allergy-action"
+CLINICAL_STATUSES, VERIFICATION_STATUSES = "0438-allergy-clinical", "0438-allergy-verification"
 
 
 def _bind_joined(site: Site, paths: tuple[str, ...]) -> Bound:
@@ -38,18 +41,34 @@ def _bind_joined(site: Site, paths: tuple[str, ...]) -> Bound:
     return joined
 
 
-def _bind_clinical_status(site: Site, paths: tuple[str, ...]) -> Bound:
-    """IAM-17, else active; a deleted allergy has none (FHIR ait-2)."""
-    concept = Concepts(site, paths[0]).concept
+def _bind_clinical_status(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """IAM-17, else active; a deleted or erroneous allergy has none (FHIR ait-2)."""
+    table = TableCodes(site, CLINICAL_STATUSES)
 
     def clinical_status(status: Field, action: Field, allergen: Field) -> dict[str, Any] | Doubt | None:
         if not any(whole_text(one) for field in (status, action, allergen) for one in field):
             return None
-        if first(action) in DELETED:
+        if first(action) in DELETED or first(status) in ERRONEOUS:
             return CLEARED
-        return (concept(status[0]) if status else None) or ACTIVE
+        made = table.concept(status[0]) if status else None
+        # The binding is required: a status that no table knows stands beside the usual one, as text.
+        return replace(made, value={**ACTIVE, **made.value}) if isinstance(made, Doubt) else made or ACTIVE
 
     return clinical_status
+
+
+def _bind_verification_status(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """What is deleted was an error; else by IAM-17."""
+    actions, statuses = TableCodes(site, ACTIONS), TableCodes(site, VERIFICATION_STATUSES)
+
+    def verification_status(action: Field, status: Field) -> dict[str, Any] | Doubt | None:
+        made = actions.concept(action[0]) if action else None
+        if isinstance(made, Doubt):
+            made = replace(made, value=None)
+        found = statuses.targets(status[0]) if status else None
+        return made or ({"coding": [*found]} if found else None)
+
+    return verification_status
 
 
 def _bind_reaction(site: Site, _paths: tuple[str, ...]) -> Bound:
@@ -81,8 +100,9 @@ def _bind_alternate(site: Site, paths: tuple[str, ...]) -> Bound:
 
 
 CONVERTERS = (
-    Converter("CWE-CWE-CodeableConcept", "CodeableConcept", _bind_joined, sources=2, reads=READS),
+    Converter("CWE-CWE-CodeableConcept", "CodeableConcept", _bind_joined, sources=2, reads=READS, clears=True),
     Converter("IAM-ClinicalStatus", "CodeableConcept", _bind_clinical_status, sources=3, reads=READS),
-    Converter("AL1-Reaction", "BackboneElement", _bind_reaction, sources=2),
+    Converter("IAM-VerificationStatus", "CodeableConcept", _bind_verification_status, sources=2, reads=READS),
+    Converter("AL1-Reaction", "BackboneElement", _bind_reaction, sources=2, clears=True),
     Converter("CWE-AlternateCodes", "Element", _bind_alternate, reads=READS),
 )

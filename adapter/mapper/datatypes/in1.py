@@ -14,7 +14,8 @@ from adapter.mapper.sites import Site
 
 GROUP = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/coverage-class", "code": "group"}]}
 
-CASE_MANAGER = {"coding": [{"system": "http://snomed.info/sct", "code": "768832004"}], "text": "case manager"}
+CASE_MANAGER = {"text": "case manager"}
+"""v2-to-FHIR guide: IN3[CareTeam]; its SNOMED CT code is not among the verified ones."""
 
 
 def coverage_group(number: Field, name: Field) -> dict[str, Any] | None:

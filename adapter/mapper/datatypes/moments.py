@@ -28,7 +28,7 @@ def _bind_collected(site: Site, paths: tuple[str, ...]) -> Bound:
 
     def collected(start: Field, end: Field) -> Any:
         made = effective(start, end)
-        found = without_doubt(made) or {}
+        found: dict[str, Any] = without_doubt(made) or {}
         written = {name.replace("effective", "collected"): value for name, value in found.items()} or None
         return made.of(written) if isinstance(made, Doubt) else written
 

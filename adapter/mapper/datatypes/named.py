@@ -1,4 +1,7 @@
-"""Organizations, places and devices that a field only names. v2-to-FHIR guide: CWE[Organization], CWE[Device], XON[Location]."""
+"""Organizations, places and devices that a field only names.
+
+v2-to-FHIR guide: CWE[Organization], CWE[Device], XON[Location].
+"""
 
 from functools import partial
 from typing import Any

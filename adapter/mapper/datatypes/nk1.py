@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from adapter.hl7v2.message import Field, Segment
 from adapter.mapper.datatypes.converter import Bound, Converter, first
@@ -18,7 +18,7 @@ from adapter.mapper.sites import Site
 RELATIONSHIPS = f"{BY}0063-relationship"
 ROLES = f"{BY}0131-contact-role"
 NUMBER_FIELDS = (5, 6, 31, 40, 41)
-FIELDS = (2, 3, 4, 5, 6, 7, 8, 9, 13, 15, 30, 31, 32, 40, 41)
+FIELDS: tuple[int, ...] = (2, 3, 4, 5, 6, 7, 8, 9, 13, 15, 30, 31, 32, 40, 41)
 CONVERTS = {one.name: one for one in (*ADDRESSES, *ORGANIZATIONS, *NAMES, *NUMBERS)}
 
 
@@ -52,7 +52,7 @@ class _Parts:
 
     def contact(self, said: tuple[Field, ...]) -> dict[str, Any] | None:
         """One contact; None where nothing tells how to reach it (FHIR pat-1)."""
-        fields = dict(zip(FIELDS, said, strict=True))
+        fields: dict[int, Field] = dict(zip(FIELDS, said, strict=True))
         reached: dict[str, Any] = {
             "name": self._first(self.names, fields, (2, 30)),
             "telecom": [*self._telecom(fields)],
@@ -81,7 +81,7 @@ class _Parts:
     def _first(self, convert: Bound, fields: Mapping[int, Field], numbers: tuple[int, ...]) -> Any:
         for number in numbers:
             for made in self._each(convert, fields, number):
-                return made[0] if isinstance(made, list) else made
+                return cast("list[Any]", made)[0] if isinstance(made, list) else made
         return None
 
 

@@ -37,6 +37,9 @@ COMPOSITE = "AD AUI CK CN CP CQ CX DLN EI ERL HD JCC MA MO NA PN PPN SPS TN VR X
 OTHERS = frozenset(COMPOSITE.split(" "))
 """Types of HL7 table 0125 that have no form of their own here: they become text."""
 
+_OBX_2, _OBX_6 = 1, 2
+"""Places among the sources of OBX-value: OBX-5, OBX-2, OBX-6, OBX-3."""
+
 NOT_NUMERIC = ("102", "is declared as a number and is none: kept as text", "not-a-number")
 SPELLING = Doubt(None, "102", "number is not written as HL7 says: read, and kept as sent", "number-spelling")
 NO_TYPE = ("101", "value without a value type (OBX-2): kept as text", "missing-value-type")
@@ -59,14 +62,12 @@ def _reader_of(site: Site) -> Callable[[Field, Field, Field], Reader]:
         row = codes.table.get(first(code)) or codes.table.get(first(code, 4))
         if declared == "NM" or (declared in TEXTS and row and row.value_type == "NM"):
             return _numbers(scale(site, unit, targets(codes, code)), strict=declared == "NM")
-        if declared == "SN":
-            return structured(scale(site, unit, targets(codes, code)))
+        if declared in SCALED:
+            return SCALED[declared](scale(site, unit, targets(codes, code)))
         if declared in CODED:
             return _coded(answers)
-        if declared in MOMENTS or declared == "TM":
-            return _moments(site) if declared in MOMENTS else _time
-        if declared in RANGES:
-            return RANGES[declared](site, scale(site, unit, targets(codes, code)))
+        if declared in OF_TIME:
+            return OF_TIME[declared](site)
         if declared in DOCUMENTS:
             media_types = site.table(MEDIA_TYPES)
             return lambda value: doubt(value, declared, media_types)
@@ -128,8 +129,9 @@ def _number(text: str, by: Scale, *, strict: bool) -> Any:
         return Doubt({"valueString": text}, *NOT_NUMERIC)
     odd = number.tidied or (strict and not number.plain)
     made = {"valueQuantity": quantity(number, by, as_sent=text if odd or by.factor is not None else "")}
-    doubt = by.doubt or (SPELLING if odd else None)
-    return doubt.of(made) if doubt else made
+    if by.doubt:
+        return by.doubt.of(made, source=_OBX_6)
+    return SPELLING.of(made) if odd else made
 
 
 def _texts(doubt: tuple[str, str, str] | None) -> Reader:
@@ -138,7 +140,7 @@ def _texts(doubt: tuple[str, str, str] | None) -> Reader:
         if found[:1] in MAY_BEGIN and text_document(found):
             return None
         made = {"valueString": found} if found else None
-        return Doubt(made, *doubt) if doubt and made else made
+        return Doubt(made, *doubt, source=_OBX_2) if doubt and made else made
 
     return text
 
@@ -177,7 +179,7 @@ def _time(value: Field) -> Any:
     return {"valueTime": made} if made else IMPOSSIBLE
 
 
-def _period(site: Site, _by: Scale) -> Reader:
+def _period(site: Site) -> Reader:
     convert = next(one.bind for one in TIMES if one.name == "DR-Period")(site, ())
 
     def period(value: Field) -> Any:
@@ -189,7 +191,7 @@ def _period(site: Site, _by: Scale) -> Reader:
     return period
 
 
-def _range(_site: Site, by: Scale) -> Reader:
+def _range(by: Scale) -> Reader:
     def numbers(value: Field) -> Any:
         sent = {"low": part(value[0], 1), "high": part(value[0], 2)}
         read = {name: measured(text) for name, text in sent.items() if text}
@@ -201,7 +203,12 @@ def _range(_site: Site, by: Scale) -> Reader:
     return numbers
 
 
-RANGES: dict[str, Callable[[Site, Scale], Reader]] = {"DR": _period, "NR": _range}
+SCALED: dict[str, Callable[[Scale], Reader]] = {"SN": structured, "NR": _range}
+OF_TIME: dict[str, Callable[[Site], Reader]] = {
+    **dict.fromkeys(MOMENTS, _moments),
+    "TM": lambda _site: _time,
+    "DR": _period,
+}
 
 
 def _absent(code: str, display: str) -> dict[str, Any]:

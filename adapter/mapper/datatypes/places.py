@@ -6,16 +6,19 @@ The guide makes a Location of every level; here a place is one site-scoped ident
 from functools import partial
 from typing import Any
 
-from adapter.hl7v2.message import Repetition
-from adapter.mapper.datatypes.converter import Bound, Converter, part
+from adapter.hl7v2.message import Field, Repetition
+from adapter.mapper.datatypes.converter import Bound, Converter, first, part
 from adapter.mapper.datatypes.cx import identifier
 from adapter.mapper.datatypes.doubt import without_doubt
+from adapter.mapper.datatypes.dtm import bind_datetime
 from adapter.mapper.identity import IdentifierTable
 from adapter.mapper.sites import Site
 
 STATUSES = {"Active": "active", "Left": "completed", "Reserved": "reserved", "Planned": "planned"}
 """v2-to-FHIR guide: PV1[Encounter], PV1-11, 6, 42; PV2[Encounter], PV2-1."""
 READS = frozenset({1, 2, 3, 4, 7, 8, 9, 10})
+MOVES = "event-location-status"
+"""The table of events that bring a patient to a place, with the status of the place afterwards."""
 
 
 def _identifier(table: IdentifierTable, repetition: Repetition) -> dict[str, Any] | None:
@@ -69,6 +72,24 @@ def _bind_location(site: Site, paths: tuple[str, ...], *, status: str = "") -> B
     return pl_location
 
 
+def _bind_stay(site: Site, paths: tuple[str, ...]) -> Bound:
+    """PV1-3 with the event and its times: the place has a beginning where the event brings the patient there."""
+    location, moment = _bind_location(site, paths[:1]), bind_datetime(site)
+    moves = site.table(MOVES)
+
+    def pl_stay(place: Field, event: Field, occurred: Field, recorded: Field) -> dict[str, Any] | None:
+        made = location(place[0]) if place else None
+        row = moves.get(first(event, 2))
+        if not made or not row or not row.targets:
+            return made
+        made["status"] = row.targets[0]["code"]
+        when = occurred or recorded
+        start = without_doubt(moment(when[0])) if when else None
+        return {**made, "period": {"start": start}} if start else made
+
+    return pl_stay
+
+
 def _bind_discharged_to(site: Site, _paths: tuple[str, ...]) -> Bound:
     """DLD: a place that is known by its code alone."""
     table = site.identifiers.of_field("PL")
@@ -87,6 +108,7 @@ def _bind_discharged_to(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 
 CONVERTERS = (
+    Converter("PL-EncounterStay", "BackboneElement", _bind_stay, sources=4, reads=READS),
     Converter("PL-Reference", "Reference", _bind_reference, reads=READS),
     Converter("PL-Identifier", "Identifier", _bind_identifier, reads=READS),
     Converter("PL-string", "string", _bind_name, reads=READS),

@@ -1,6 +1,6 @@
 """Quantities: a number with its unit in verified UCUM, converted only where the trial has approved it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import lru_cache
@@ -19,6 +19,7 @@ _EXACT = Context(prec=1200)
 VALUE_AS_SENT = f"{CANONICAL}/StructureDefinition/tli-value-as-sent"
 NO_UNIT = Doubt(None, "101", "unit is missing for a result that has one in this trial", "missing-unit")
 UNKNOWN_UNIT = Doubt(None, "103", "unit is in no table of this site", "unmapped-unit")
+REPAIRED_UNIT = Doubt(None, "102", "an unescaped ^ stands in the unit: read as 10*n", "unit-repaired")
 OTHER_UNIT = Doubt(None, "103", "unit is not that of the trial, and no conversion is approved", "unit-differs")
 
 
@@ -54,7 +55,19 @@ def scale(site: Site, field: Field, targets: Sequence[str] = ()) -> Scale:
     for target in targets:
         if conversion := units.conversions.get((target, unit.code)):
             return Scale(_ucum(conversion.unit), unit.text, conversion.factor, None)
-    return Scale(_ucum(unit.code), unit.text, None, OTHER_UNIT if wanted not in {"", unit.code} else None)
+    if wanted not in {"", unit.code}:
+        return Scale(_ucum(unit.code), unit.text, None, OTHER_UNIT)
+    return Scale(_ucum(unit.code), unit.text, None, REPAIRED_UNIT if unit.repaired else None)
+
+
+def scales(site: Site) -> Callable[[Field], Scale]:
+    """What works out unit fields of one site, and remembers those of the last few."""
+
+    @lru_cache(maxsize=256)
+    def scale_of(unit: Field) -> Scale:
+        return scale(site, unit)
+
+    return scale_of
 
 
 def scaled(value: Decimal, factor: Decimal | None) -> Decimal:
@@ -85,9 +98,7 @@ def _ucum(code: str) -> dict[str, str]:
 
 
 def _bind_quantity(site: Site, _paths: tuple[str, ...]) -> Bound:
-    @lru_cache(maxsize=256)
-    def scale_of(unit: Field) -> Scale:
-        return scale(site, unit)
+    scale_of = scales(site)
 
     def nm_cwe_quantity(value: Field, unit: Field) -> dict[str, Any] | Doubt | None:
         text = first(value)
@@ -97,7 +108,7 @@ def _bind_quantity(site: Site, _paths: tuple[str, ...]) -> Bound:
         if number is None:
             return Doubt(None, "102", "is no number", "not-a-number")
         made = quantity(number, by, as_sent="" if number.plain else text)
-        return by.doubt.of(made) if by.doubt else made
+        return by.doubt.of(made, source=1) if by.doubt else made
 
     return nm_cwe_quantity
 

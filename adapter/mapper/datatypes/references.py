@@ -69,10 +69,11 @@ def _bind_organization(site: Site, _paths: tuple[str, ...]) -> Bound:
 def _bind_effective(site: Site, paths: tuple[str, ...]) -> Bound:
     by_name = {converter.name: converter for converter in TIMES}
     moment = by_name["DTM-dateTime"].bind(site, paths[:1])
-    period = by_name["DR-Period"].bind(site, paths)
+    period = by_name["DR-Period"].bind(site, paths[:2])
 
-    def dtm_dtm_effective(start: Field, end: Field) -> Any:
-        """One time is a dateTime, two are a Period (FHIR effective[x])."""
+    def dtm_dtm_effective(start: Field, end: Field, otherwise: Field = ()) -> Any:
+        """One time is a dateTime, two are a Period (FHIR effective[x]); `otherwise` stands in where neither is told."""
+        start = start if start or end else otherwise
         if start and not end:
             made, name = moment(start[0]), "effectiveDateTime"
         else:
@@ -88,5 +89,5 @@ CONVERTERS = (
     Converter("CX-PatientLink", "Patient.link", _bind_link, sources=-1, whole=True, reads=frozenset({1, 4, 5})),
     Converter("HD-Organization", "Reference", _bind_hospital, reads=frozenset({1})),
     Converter("CWE-Organization", "Reference", _bind_organization, reads=frozenset({1})),
-    Converter("DTM-DTM-effective", "effective[x]", _bind_effective, sources=2, reads=frozenset({1})),
+    Converter("DTM-DTM-effective", "effective[x]", _bind_effective, sources=-1, whole=True, reads=frozenset({1})),
 )

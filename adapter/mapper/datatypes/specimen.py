@@ -1,6 +1,5 @@
-"""SAC, SPM, SPS: where a specimen is kept and where it was taken. v2-to-FHIR guide: SPM[Specimen], SPS[Specimen-Source]."""
+"""SAC, SPM, SPS: where a specimen is kept and was taken. v2-to-FHIR guide: SPM[Specimen], SPS[Specimen-Source]."""
 
-from functools import lru_cache
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition, Segment
@@ -10,7 +9,7 @@ from adapter.mapper.datatypes.cwe import Concepts
 from adapter.mapper.datatypes.cx import identifier
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.nm import Measured, decimal_of
-from adapter.mapper.datatypes.quantity import quantity, scale
+from adapter.mapper.datatypes.quantity import quantity, scales
 from adapter.mapper.sites import Site
 
 CONTAINER_FIELDS = (3, 9, 21, 22, 24, 27)
@@ -20,7 +19,7 @@ def _bind_container(site: Site, _paths: tuple[str, ...]) -> Bound:
     """Specimen.container: each SAC, with type and additives of the SPM (SPM-27, SPM-6) where it says none."""
     numbers = site.identifiers.of_field("SAC-3")
     types, additives, own = Concepts(site, "SPM-27"), Concepts(site, "SPM-6"), Concepts(site, "SAC-27")
-    scale_of = lru_cache(maxsize=256)(lambda unit: scale(site, unit))
+    scale_of = scales(site)
 
     def volume(segment: Segment, number: int) -> dict[str, Any] | None:
         value = decimal_of(first(segment.field(number)))

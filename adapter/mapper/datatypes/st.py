@@ -39,7 +39,7 @@ def _bind_boolean(site: Site, _paths: tuple[str, ...]) -> Bound:
         found = values.get(code)
         if found is None:
             sent = (Sent(YES_NO, code),)
-            return Doubt(None, "103", "is neither yes nor no (HL7 table 0136)", "unmapped-code", sent)
+            return Doubt(None, "103", "is neither yes nor no (HL7 table 0136)", "unmapped-code", sent=sent)
         return found
 
     return id_boolean

@@ -1,4 +1,6 @@
-"""TQ1, TQ, RPT, RI: when and how often. v2-to-FHIR guide: TQ1[ServiceRequest], TQ[ServiceRequest], RPT[Timing], RI[Timing].
+"""TQ1, TQ, RPT, RI: when and how often.
+
+v2-to-FHIR guide: TQ1[ServiceRequest], TQ[ServiceRequest], RPT[Timing], RI[Timing].
 
 Up to 2.4 a timing is a field of type TQ (ORC-7, OBR-27, RXE-1), since 2.5 a segment TQ1 with the same parts; both are
 read into one `Plan`. A field stands only where there is no segment. A repeat pattern is kept as code; what HL7 table
@@ -8,7 +10,7 @@ read into one `Plan`. A field stands only where there is no segment. A repeat pa
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition, Segment
@@ -62,9 +64,11 @@ def plans(segments: Sequence[Segment], *fields: Field) -> list[Plan]:
     """Every timing of an order: those of its TQ1, else those of the first field (TQ) that has any."""
     if segments:
         return [_of_segment(segment) for segment in segments]
-    return next(([_of_field(one) for one in field if any(any(c) for c in one)] for field in fields if field), [])
+    sent = next((field for field in fields if field), ())
+    return [_of_field(one) for one in sent if any(any(component) for component in one)]
 
 
+@lru_cache(maxsize=4096)
 def _of_segment(segment: Segment) -> Plan:
     one = [field[0] if (field := segment.field(number)) else () for number in range(15)]
     return Plan(
@@ -155,11 +159,11 @@ class Timings:
         return made | {"text": words or text}
 
     def _repeat(self, pattern: Repetition) -> dict[str, Any]:
-        made = _meaning(part(pattern, 1))
+        made: dict[str, Any] = _meaning(part(pattern, 1))
         begin, unit = part(pattern, 3), TIME_UNITS.get(part(pattern, 6).lower())
         period = decimal_of(part(pattern, 5)) if part(pattern, 5) else None
         if period is not None and unit:
-            made = {"frequency": 1, "period": period, "periodUnit": unit}
+            made = made | {"frequency": 1, "period": period, "periodUnit": unit}
         if part(pattern, 2) == "DW" and begin in {"1", "2", "3", "4", "5", "6", "7"}:
             last = part(pattern, 4)
             made["dayOfWeek"] = [DAYS[at] for at in _days(int(begin), int(last) if last.isdecimal() else 0)]
@@ -180,8 +184,8 @@ def _days(first: int, last: int) -> list[int]:
 
 def _minutes(offset: dict[str, Any]) -> int:
     factor = {"min": 1, "h": 60, "d": 1440}.get(offset["code"], 0)
-    value: Decimal = offset["value"] * factor
-    return int(value) if value > 0 and value == value.to_integral_value() else 0
+    value = offset["value"] * factor
+    return int(value) if value > 0 and value == int(value) else 0
 
 
 def _meaning(code: str) -> dict[str, Any]:
@@ -228,13 +232,14 @@ def _bind_occurrence(site: Site, _paths: tuple[str, ...]) -> Bound:
     return tq_occurrence
 
 
-def _bind_priority(site: Site, _paths: tuple[str, ...]) -> Bound:
+def _bind_priority(site: Site, paths: tuple[str, ...]) -> Bound:
     table = site.table(PRIORITIES)
+    plain = len(paths) - 2 if paths[-1] == "OBR-5" else None
 
     def tq_priority(segments: tuple[Segment, ...], *fields: Field) -> str | Doubt | None:
-        """The last field is a priority itself (OBR-5), where no timing has one."""
-        *timed, plain = fields
-        sent = [one for plan in plans(segments, *timed) for one in plan.priorities] or list(plain[:1])
+        """OBR-5 is a priority itself, where no timing has one; the other fields are timings."""
+        sent = [one for plan in plans(segments, *fields[:plain]) for one in plan.priorities]
+        sent = sent or ([] if plain is None else list(fields[plain][:1]))
         codes = dict.fromkeys(text for one in sent if (text := part(one, 1)))
         if not codes:
             return None

@@ -1,7 +1,7 @@
 """OBX of a vaccination: funding, eligibility, information sheets, dose number, reactions. v2-to-FHIR guide: VXU_V04.
 
-Which element of Immunization a code of OBX-3 belongs to stands in table `immunization-element`. The same OBX also become
-Observations, part of the Immunization, so that nothing that they say is lost.
+Which element of Immunization a code of OBX-3 belongs to stands in table `immunization-element`. The same OBX also
+become Observations, part of the Immunization, so that nothing that they say is lost.
 """
 
 from typing import Any

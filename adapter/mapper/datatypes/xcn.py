@@ -19,9 +19,8 @@ PARTICIPANTS = {
     "OtherParticipant": ("PART", "Participation"),
 }
 """v2-to-FHIR guide: PV1[Encounter], PV1-7, 8, 9, 17 and 52; PV2[Encounter], PV2-13."""
-FUNCTIONS = {"Anesthesiologist": "88189002", "Surgeon": "304292004"}
-"""SNOMED CT. v2-to-FHIR guide: PR1[Procedure], PR1-8 and PR1-11."""
-SNOMED = "http://snomed.info/sct"
+FUNCTIONS = {"Anesthesiologist": "anesthesiologist", "Surgeon": "surgeon"}
+"""v2-to-FHIR guide: PR1[Procedure], PR1-8 and PR1-11; its SNOMED CT codes are not among the verified ones."""
 READS = frozenset({*range(1, 8), 9, 13})
 
 
@@ -69,7 +68,7 @@ def _bind_participant(site: Site, paths: tuple[str, ...], *, role: str) -> Bound
 
 def _bind_performer(site: Site, paths: tuple[str, ...], *, role: str = "") -> Bound:
     reference = bind_reference(site, paths)
-    function = {"function": {"coding": [{"system": SNOMED, "code": FUNCTIONS[role]}]}} if role else {}
+    function = {"function": {"text": FUNCTIONS[role]}} if role else {}
 
     def xcn_performer(repetition: Repetition) -> dict[str, Any] | None:
         made = reference(repetition)

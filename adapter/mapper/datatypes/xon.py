@@ -34,7 +34,7 @@ def _bind_numbered_organization(site: Site, paths: tuple[str, ...]) -> Bound:
         number = numbers[0] if numbers else ()
         authorities = (part(number, 4), part(number, 4, 2))
         known = without_doubt(identifier(table, part(number, 1), authorities=authorities, type_code=part(number, 5)))
-        return reference("Organization", known, "") | (made or {}) if known else made
+        return {"type": "Organization", "identifier": known, **(made or {})} if known else made
 
     return cx_xon_reference
 
