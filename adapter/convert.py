@@ -11,7 +11,7 @@ from adapter.hl7v2.remarks import remarks
 from adapter.hl7v2.slim import Slim
 from adapter.mapper.catalog import Catalog
 from adapter.mapper.datatypes.ed import BROKEN, MEDIA_TYPES, documents
-from adapter.mapper.engine import Issue, Mapped, map_message
+from adapter.mapper.engine import Issue, Mapped, Missing, map_message
 from adapter.mapper.events import IdentityEvent
 from adapter.mapper.fixes import FIXES
 from adapter.mapper.ledger import Ledger
@@ -21,7 +21,7 @@ from adapter.mapper.sites import Site
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What one message says in FHIR, and the account of it."""
+    """What one message says in FHIR, and the account of it; `missing` is what has no row in a table."""
 
     resources: tuple[Mapped, ...]
     issues: tuple[Issue, ...]
@@ -29,6 +29,7 @@ class Converted:
     structure: str
     site: str
     identities: tuple[IdentityEvent, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
 def convert(raw: bytes | Slim, *, catalog: Catalog, site: Site | None = None) -> Converted:
@@ -67,7 +68,8 @@ def convert(raw: bytes | Slim, *, catalog: Catalog, site: Site | None = None) ->
     issues = (*_issues(message), *outcome.issues)
     if broken := next((issue for issue in issues if issue.kind == BROKEN), None):
         raise BrokenDocument(f"{broken.path}: {broken.code}, {broken.text}")
-    return Converted(outcome.resources, issues, outcome.ledger, message_map.structure, site.code, outcome.identities)
+    said = (outcome.resources, issues, outcome.ledger, message_map.structure, site.code)
+    return Converted(*said, outcome.identities, outcome.missing)
 
 
 def document(raw: bytes, sha256: str, *, site: Site) -> bytes | None:

@@ -14,6 +14,7 @@ from adapter.mapper.engine import Issue, Mapped
 from adapter.mapper.events import IdentityEvent
 from adapter.store.figures import UNREAD
 from adapter.store.lanes import Claimed, Finished
+from adapter.store.worklist import Lacking
 
 HOLDS: Mapping[str, type[Held]] = {"unknown-value-type": UnknownValueType, "unit-differs": UnitNotApproved}
 """Kinds of issues that hold a message: what is stored would be a guess."""
@@ -26,8 +27,8 @@ _Made = TypeVar("_Made")
 class Done:
     """A message after converting; only one that is mapped has resources, its structure, findings, identity events.
 
-    A finding is a path, the kind, and a text for people. `awaits` is what releases a held one by itself; what it
-    merged is `undone` where two persons have said so.
+    A finding is a path, the kind, and a text for people; `lacking` is what has no row in a table.
+    `awaits` is what releases a held one by itself; what it merged is `undone` where two persons have said so.
     """
 
     claimed: Claimed
@@ -38,6 +39,7 @@ class Done:
     identities: Sequence[IdentityEvent] = ()
     awaits: Sequence[Awaited] = ()
     undone: bool = False
+    lacking: Sequence[Lacking] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,11 @@ def _mapped(claimed: Claimed, convert: Callable[[Claimed], Converted]) -> Done:
     found = [(one.path, UNREAD, "no rule reads this field") for one in made.ledger.unmapped()]
     found += [(_everywhere(one.path), one.kind, one.text) for one in made.issues if one.severity != "information"]
     finished = Finished(claimed.id, "mapped")
-    return Done(claimed, finished, made.resources, made.structure, found, made.identities)
+    lacking = [
+        Lacking(claimed.site, one.kind, one.sent.table, _everywhere(one.path), one.sent.code, one.sent.display)
+        for one in made.missing
+    ]
+    return Done(claimed, finished, made.resources, made.structure, found, made.identities, lacking=lacking)
 
 
 def _hold(issues: Iterable[Issue]) -> None:

@@ -21,7 +21,7 @@ from adapter.judge.verdict import Rule
 from adapter.log import event
 from adapter.mapper.ids import resource_id
 from adapter.replies import owed
-from adapter.store import inbox, lanes
+from adapter.store import inbox, lanes, worklist
 from adapter.store.database import Connection, Database, refused
 from adapter.store.index import SearchIndex
 from adapter.store.lanes import Claimed, Finished
@@ -208,6 +208,7 @@ class Worker:
             done = told(connection, done, writer.effects, now=now)
             identified(self._rules.writing(connection, now), done)
             inbox.add_findings(connection, findings(done))
+            worklist.write(connection, [(one.claimed.id, one.lacking) for one in done])
             ended = [one.finished for one in done if one.finished.state != "received"]
             lanes.finish(connection, ended, worker=self._name, mapping=self._rules.mapping)
             owed.write(connection, [one.id for one in ended])

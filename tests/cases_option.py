@@ -1,7 +1,8 @@
-"""`pytest --update-cases`: write expected.json of every case anew; the diff is the review."""
+"""`pytest --update-cases` and `--update-ratchet`: write what is expected anew; the diff is the review."""
 
 import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="write tests/cases/**/expected.json anew")
+    parser.addoption("--update-ratchet", action="store_true", help="write tests/coverage/ratchet.json anew")

@@ -14,7 +14,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from adapter import log
 from adapter.fhir import json
-from adapter.operate import messages, repairs
+from adapter.operate import messages, repairs, worklist
 from adapter.operate.asked import NAMES, asked_for
 from adapter.operate.replays import Order, Replays, selected
 from adapter.request_errors import BadParameter, LoginRequired, NotFound
@@ -96,6 +96,13 @@ def figures(operator: Operator, _: Request, __: dict[str, Any]) -> dict[str, Any
     with operator.database.read() as connection:
         sites, stuck = standing.of_sites(connection), standing.stuck(connection, limit=STUCK_SHOWN)
     return {"sites": [asdict(one) for one in sites], "stuck": [asdict(one) for one in stuck]}
+
+
+def list_codes(operator: Operator, _: Request, said: dict[str, Any]) -> dict[str, Any]:
+    """`GET /operator/codes`: codes and units without a row, those for which most messages wait first."""
+    limit = min(_number(said, "limit") or 100, MOST)
+    with operator.database.read() as connection:
+        return {"codes": worklist.codes(connection, site=str(said.get("site", "")), limit=limit)}
 
 
 def repair(kind: str) -> _Handler:

@@ -90,6 +90,7 @@ def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
         (f"{one}/raw", operate.raw_message),
         ("/operator/incidents", operate.list_incidents),
         ("/operator/figures", operate.figures),
+        ("/operator/codes", operate.list_codes),
     ):
         app.add_route(path, operate.endpoint(operator, handler), methods=_READ)
     for kind in STATES:

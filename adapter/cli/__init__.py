@@ -25,6 +25,10 @@ COMMANDS = {
     "backup": "backup",
     "restore": "restore",
     "check": "check",
+    "site": "site",
+    "coverage": "coverage",
+    "codes": "codes",
+    "diff": "diff",
     "demo": "demo",
 }
 """Name of the command, which is that of its module, and its function there."""

@@ -11,6 +11,7 @@ from adapter.data import data_folder
 from adapter.fhir.profiles import check_definitions
 from adapter.fhir.search_params import load as load_search_parameters
 from adapter.mapper.catalog import load_catalog
+from adapter.operate import ucum
 from adapter.store.merge import load_merge_rules
 from adapter.trial.study import load_study
 
@@ -28,6 +29,7 @@ def check(
     load_merge_rules(maps)
     load_study(maps)
     check_definitions(definitions)
+    units = _units(maps)
     parameters = load_search_parameters(definitions)
     table = Table("site", "name", "character set", "time zone", "local codes", "units", "own maps", title="Hospitals")
     for site in catalog.sites:
@@ -52,4 +54,12 @@ def check(
     OUT.print(f"kept without a map yet: {', '.join(sorted(catalog.kept))}")
     count = sum(len(of_type) for of_type in parameters.parameters.values())
     OUT.print(f"search parameters: {count} of {len(parameters.parameters)} resource types")
+    OUT.print(units)
     OUT.print("everything is in order")
+
+
+def _units(mappings: Path) -> str:
+    if not ucum.available():
+        return "units: not compared with UCUM; for that, install ucumvert"
+    count = ucum.check_units(mappings)
+    return f"units: {count} are UCUM, and every conversion between units of one dimension has UCUM's factor"

@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 import typer
 
-from adapter.cli.terminal import ERR, read_messages
+from adapter.cli import accounts
+from adapter.cli.terminal import ERR, OUT, read_messages, shown
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
-from adapter.errors import AdapterError, ConfigurationError
+from adapter.errors import AdapterError
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
-from adapter.hl7v2.parse import header
-from adapter.mapper.catalog import Catalog, load_catalog
-from adapter.mapper.sites import Site
+from adapter.mapper.catalog import load_catalog
+from adapter.operate.dialects import named, sender
 from adapter.operate.explain import account
 
 
@@ -22,9 +22,10 @@ def convert_files(
     files: Annotated[list[Path], typer.Argument(help="Files with messages; - reads standard input.")],
     site: Annotated[str, typer.Option(help="Whose dialect it is; default: the site that MSH-3 and MSH-4 name.")] = "",
     *,
-    ledger: Annotated[
-        bool, typer.Option("--ledger", help="Add where each element came from, and what was left.")
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show where each element came from, and what became of each field.")
     ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --explain: a line of JSON, with the Bundle.")] = False,
 ) -> None:
     """Convert messages: one transaction Bundle a line (NDJSON).
 
@@ -32,20 +33,24 @@ def convert_files(
     that no site of mappings/ names is read by the standard alone. A message that cannot be converted gives an
     OperationOutcome in its place; the exit code is then 1.
 
-    [dim]adapter convert --ledger admission.hl7 | python -m json.tool[/]
+    [dim]adapter convert --explain admission.hl7[/]
     """
     catalog = load_catalog(data_folder("mappings"))
-    chosen = _site(catalog, site) if site else None
+    chosen = named(catalog, site) if site else None
     failed = 0
     for file, number, message in read_messages(files):
         try:
-            made = _convert(message, catalog, chosen)
+            made = convert(message, catalog=catalog, site=chosen or sender(catalog, message))
         except AdapterError as error:
             failed += 1
             ERR.print(f"{file} message {number}: {error.text} ({error.code}; mended by: {error.mender})", markup=False)
             line: dict[str, Any] = outcome("invalid", f"{error.text} ({error.code})")
         else:
-            line = _with_ledger(made) if ledger else bundle(made)
+            if explain and not as_json:
+                OUT.print(f"[bold]{shown(file)} message {number}[/]: {made.structure} of {made.site}")
+                accounts.show(account(made))
+                continue
+            line = {"bundle": bundle(made), **account(made)} if explain else bundle(made)
         sys.stdout.buffer.write(json.dumps(line) + b"\n")
     sys.stdout.buffer.flush()
     raise typer.Exit(1 if failed else 0)
@@ -64,22 +69,3 @@ def bundle(converted: Converted) -> dict[str, Any]:
         for url, mapped in by_url.items()
     ]
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-
-
-def _convert(message: bytes, catalog: Catalog, site: Site | None) -> Converted:
-    if site is None:
-        head = header(message)
-        site = catalog.sites.find(head.sending_application, head.sending_facility) or catalog.standard
-    return convert(message, catalog=catalog, site=site)
-
-
-def _site(catalog: Catalog, code: str) -> Site:
-    for site in (*catalog.sites, catalog.standard):
-        if code.upper() in {site.code.upper(), site.folder.name.upper()}:
-            return site
-    known = ", ".join(site.code for site in catalog.sites)
-    raise ConfigurationError(f"there is no site {code}; known are {known}, {catalog.standard.code}")
-
-
-def _with_ledger(converted: Converted) -> dict[str, Any]:
-    return {"bundle": bundle(converted), **account(converted)}

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from adapter.cli import accounts
 from adapter.cli import repairing as options
 from adapter.cli.running import recorded
 from adapter.cli.terminal import OUT
@@ -34,8 +35,9 @@ def message(
     database_url: options.Url = None,
     *,
     hexadecimal: Annotated[bool, typer.Option("--hex", help="The bytes as they came; marks the one at fault.")] = False,
-    ledger: Annotated[
-        bool, typer.Option("--ledger", help="Convert it, and show where each element came from.")
+    explained: Annotated[
+        bool,
+        typer.Option("--explain", help="Convert it; show where each element came from, what became of each field."),
     ] = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -51,7 +53,7 @@ def message(
     try:
         recorded(settings, database, number)
         with database.read() as connection:
-            found = everything(connection, number, explain=explain, wanted=Wanted(contents=True, ledger=ledger))
+            found = everything(connection, number, explain=explain, wanted=Wanted(contents=True, ledger=explained))
             if found is None:
                 raise NotFound(f"there is no message {number}")
             dump = _dump(connection, found) if hexadecimal else []
@@ -91,7 +93,8 @@ def _show(found: dict[str, Any], dump: list[str]) -> None:
         _part(name, [_row(one) for one in found[name]])
     for name, some in found["linked"].items():
         _part(name, [_row(one) for one in some])
-    _ledger(found.get("ledger") or {})
+    if "ledger" in found:
+        accounts.show(found["ledger"])
 
 
 def _reading(one: dict[str, Any]) -> str:
@@ -115,13 +118,6 @@ def _node(node: dict[str, Any], depth: int) -> list[str]:
 
 def _row(one: dict[str, Any]) -> str:
     return "  ".join(f"{name}={value}" for name, value in one.items() if value not in {None, ""})
-
-
-def _ledger(ledger: dict[str, Any]) -> None:
-    if why := ledger.get("failure"):
-        _part("ledger", [f"{why['code']} {why['text']}"])
-    for name in ("issues", "unmapped", "lineage"):
-        _part(name, [_row({key: str(value) for key, value in one.items()}) for one in ledger.get(name, ())])
 
 
 def _part(title: str, lines: list[str]) -> None:

@@ -139,6 +139,11 @@ def segment_fields(segment: str, version: str) -> tuple[FieldDef, ...]:
     return _segment_fields(segment, _known(version))
 
 
+def segments() -> frozenset[str]:
+    """The names of all segments, of any version."""
+    return frozenset(name for version in _VERSIONS for name in _tables(version, "segments").SEGMENTS)
+
+
 def datatype_components(datatype: str, version: str) -> tuple[ComponentDef, ...]:
     """The components of a data type in a version; none for a simple or unknown one."""
     return _components(datatype, _known(version))

@@ -1,7 +1,6 @@
 """Binding: a segment map is checked against HL7 v2 and FHIR R4 and compiled for one site."""
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -16,6 +15,7 @@ from adapter.mapper.ids import NAMING
 from adapter.mapper.makers import MEMO_LIMIT, STANDARD
 from adapter.mapper.rules import Choice, Path2, Rule, SegmentMap
 from adapter.mapper.sites import Site
+from adapter.mapper.suggest import nearest, nearest_path
 from adapter.mapper.times import order_key
 
 HEADER_TIME = Path2("MSH", 7)
@@ -82,7 +82,7 @@ def _checked(rule: Rule, segment_map: SegmentMap, site: Site) -> r4.Element:
     for source in (*rule.sources, *([rule.unless] if rule.unless else [])):
         _known_path(source, rule.place)
     if rule.codes and not site.table(rule.codes):
-        raise rule.place.error(f"codes: there is no table {rule.codes}{_nearest(rule.codes, site.tables())}")
+        raise rule.place.error(f"codes: there is no table {rule.codes}{nearest(rule.codes, site.tables())}")
     if rule.codes and not rule.converter and not {*element.types} & {"code", "Coding", "CodeableConcept"}:
         raise rule.place.error(f"codes: {path} is {' or '.join(element.types)}, which holds no code")
     if rule.converter:
@@ -112,7 +112,7 @@ def _checked_target(rule: Rule, segment_map: SegmentMap, path: str) -> r4.Elemen
 def _checked_converter(rule: Rule, path: str, element: r4.Element) -> None:
     converter = CONVERTERS.get(rule.converter)
     if converter is None:
-        raise rule.place.error(f"as: there is no converter {rule.converter}{_nearest(rule.converter, CONVERTERS)}")
+        raise rule.place.error(f"as: there is no converter {rule.converter}{nearest(rule.converter, CONVERTERS)}")
     takes = len(rule.sources) if rule.whole or rule.sources[0].field else 0
     if converter.sources not in {takes, -1 if takes else 0} or (takes == 1 and rule.whole != converter.whole):
         raise rule.place.error(f"as: {rule.converter} does not take from: as it stands here")
@@ -141,17 +141,12 @@ def _checked_choice(choice: Choice, site: Site) -> None:
     for path in choice.paths:
         _known_path(path, choice.place)
     if choice.table and choice.table not in site.tables():
-        raise choice.place.error(f"codes: there is no table {choice.table}{_nearest(choice.table, site.tables())}")
+        raise choice.place.error(f"codes: there is no table {choice.table}{nearest(choice.table, site.tables())}")
 
 
 def _known_path(path: Path2, place: Any) -> None:
     if path.segment[0] != "Z" and not grammar.has_path(str(path)):
-        raise place.error(f"{path} is in no version of HL7 v2")
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+        raise place.error(f"{path} is in no version of HL7 v2{nearest_path(str(path))}")
 
 
 def _coded(elements: dict[tuple[str, ...], r4.Element], site: Site) -> Callable[[Rule], Any]:
@@ -231,7 +226,7 @@ def _identify_by_converter(
 ) -> Callable[[Slots], tuple[str, str] | None]:
     path, name = segment_map.identity.paths[0][0], segment_map.identity.converter
     if name not in CONVERTERS:
-        raise segment_map.identity.place.error(f"as: there is no converter {name}{_nearest(name, CONVERTERS)}")
+        raise segment_map.identity.place.error(f"as: there is no converter {name}{nearest(name, CONVERTERS)}")
     convert = CONVERTERS[name].bind(site, (str(path),))
     slot, number = slots.index((path.segment, False)), path.field
 

@@ -12,11 +12,12 @@ from adapter.errors import MappingError
 from adapter.fhir import r4
 from adapter.hl7v2 import grammar
 from adapter.mapper.binding import bind
-from adapter.mapper.compiled import Compiled, Reads
+from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.fixes import FIXES
 from adapter.mapper.plan import Plan, make_plan
 from adapter.mapper.rules import MessageMap, Part, Path2, Place, SegmentMap, read_message_map, read_segment_map
 from adapter.mapper.sites import Site, Sites, load_sites, standard_site
+from adapter.mapper.suggest import nearest
 from adapter.yaml_lines import Lines, load
 
 Unread = Mapping[str, frozenset[int]]
@@ -28,7 +29,7 @@ SEGMENTS_KEPT = 400_000
 """So many segments have all remembered plans of a site together: a bound of memory, about 1 kB each."""
 
 WHOLE_SEGMENT = "*"
-_EVERY_FIELD: Reads = dict.fromkeys(range(1, 100))
+_FIELDS = range(1, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +38,15 @@ class SiteMaps:
 
     site: Site
     compiled: Mapping[str, Compiled]
-    ignored: Mapping[str, Reads]
+    ignored: Reasons
     plans: dict[PlanKey, Plan] = field(default_factory=dict[PlanKey, Plan])
     _kept: list[int] = field(default_factory=lambda: [0])
 
-    def left_out(self, message_map: MessageMap) -> Mapping[str, Reads]:
+    def left_out(self, message_map: MessageMap) -> Reasons:
         """By segment name, the fields that are left out on purpose in these messages."""
         if not message_map.ignored:
             return self.ignored
-        return {**self.ignored, **{one.segment: _EVERY_FIELD for one in message_map.ignored}}
+        return {**self.ignored, **{one.segment: dict.fromkeys(_FIELDS, one.reason) for one in message_map.ignored}}
 
     def plan(self, message_map: MessageMap, version: str, names: tuple[str, ...]) -> Plan:
         """The plan for this sequence of segment names; remembered."""
@@ -128,9 +129,9 @@ def version(mappings: Path) -> str:
 
 def _check_part(part: Part, structure: str, common: Mapping[str, SegmentMap]) -> None:
     if part.map not in common:
-        raise part.place.error(f"there is no mappings/segments/{part.map}.yaml")
+        raise part.place.error(f"there is no mappings/segments/{part.map}.yaml{nearest(part.map, common)}")
     if unknown := sorted(name for name in part.groups if not _has_group(structure, name)):
-        raise part.place.error(f"in: {structure} has no group {unknown[0]}")
+        raise part.place.error(f"in: {structure} has no group {unknown[0]}{nearest(unknown[0], _groups(structure))}")
     for path in (*part.clear, *part.undo):
         try:
             r4.element(f"{common[part.map].resource}.{path}")
@@ -156,7 +157,12 @@ def _has_group(structure: str, name: str) -> bool:
     return any(name in path.split(".")[:-1] for path in paths)
 
 
-def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[str, Reads], unread: Unread) -> SiteMaps:
+def _groups(structure: str) -> set[str]:
+    paths = (path for version in grammar.versions() for path in grammar.structure_segments(structure, version))
+    return {name for path in paths for name in path.split(".")[:-1]}
+
+
+def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Reasons, unread: Unread) -> SiteMaps:
     own = {
         file.stem: file
         for file in sorted(site.folder.glob("*.yaml"))
@@ -164,10 +170,14 @@ def _site_maps(site: Site, common: Mapping[str, SegmentMap], envelope: Mapping[s
     }
     if unknown := [name for name in site.fixes if name not in FIXES]:
         known = ", ".join(FIXES)
-        raise MappingError(f"fixes: there is no {unknown[0]}; known are {known}", file=site.folder / "site.yaml")
+        raise MappingError(
+            f"fixes: there is no {unknown[0]}; known are {known}{nearest(unknown[0], FIXES)}",
+            file=site.folder / "site.yaml",
+        )
     for name, file in own.items():
         if name not in common:
-            raise MappingError(f"changes a map that is not in mappings/segments: {name}", file=file, line=1)
+            text = f"changes a map that is not in mappings/segments: {name}{nearest(name, common)}"
+            raise MappingError(text, file=file, line=1)
     maps = {name: read_segment_map(own[name], base=base) if name in own else base for name, base in common.items()}
     compiled = {name: bind(segment_map, site, unread) for name, segment_map in maps.items()}
     return SiteMaps(site, compiled, envelope)
@@ -185,19 +195,19 @@ def _events(file: Path, messages: Mapping[str, MessageMap]) -> tuple[frozenset[s
     return found["kept"], found["ignored"]
 
 
-def _envelope(file: Path) -> Mapping[str, Reads]:
+def _envelope(file: Path) -> Reasons:
     """The fields that the envelope (intake and engine) reads, or that are left out, with a reason each."""
-    found: dict[str, dict[int, frozenset[int] | None]] = {}
+    found: dict[str, dict[int, str]] = {}
     for segment, fields in load(file).items():
         for number, reason in fields.items():
             place = Place(file, fields.at[number])
             if number == WHOLE_SEGMENT and reason and grammar.has_path(segment):
-                found.setdefault(segment, {}).update(_EVERY_FIELD)
+                found.setdefault(segment, {}).update(dict.fromkeys(_FIELDS, str(reason)))
                 continue
             path = Path2(segment, int(number)) if str(number).isdecimal() else None
             if path is None or not grammar.has_path(str(path)) or not reason:
                 raise place.error(f"{segment}-{number} is no field of HL7 v2, or has no reason")
-            found.setdefault(segment, {})[path.field] = None
+            found.setdefault(segment, {})[path.field] = str(reason)
     return found
 
 

@@ -14,6 +14,9 @@ Slot = tuple[str, bool]
 Reads = Mapping[int, frozenset[int] | None]
 """The fields of a segment that some rule reads: None is the whole field, else these components."""
 
+Reasons = Mapping[str, Mapping[int, str]]
+"""By segment name, the fields that are left out whatever the map, each with the reason (envelope.yaml)."""
+
 _NONE: frozenset[int] = frozenset()
 _CODE = frozenset({1, 2, 3})
 """Of a code that a table translates: the code, its text, and the name of its table, which say the same."""
@@ -74,8 +77,8 @@ def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     paths = [*_rule_paths(segment_map), *segment_map.order, *_paths_of_need(segment_map), *_identity_paths(segment_map)]
     for path in [*paths, *segment_map.ignored, Path2("MSH", 7)]:
         slots.setdefault((path.segment, not path.field), None)
-    own, *others = slots
-    return own, *sorted(others, key=lambda slot: not slot[1])
+    own, *further = slots
+    return own, *sorted(further, key=lambda slot: not slot[1])
 
 
 def told(rule: Rule, slots: Sequence[Slot]) -> Told:

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 from adapter.errors import NoIdentity
 from adapter.hl7v2.message import Message, Segment
-from adapter.mapper.compiled import Compiled, Reads
+from adapter.mapper.compiled import Compiled, Reasons
+from adapter.mapper.datatypes.doubt import Sent
 from adapter.mapper.events import IdentityEvent
 from adapter.mapper.happened import happened
 from adapter.mapper.ids import resource_id
@@ -41,6 +42,15 @@ class Issue(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """What was sent at a path and has no row; `kind` is that of the issue. It holds values of the message."""
+
+    path: str
+    kind: str
+    sent: Sent
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What the engine gives back."""
 
@@ -48,6 +58,7 @@ class Outcome:
     issues: tuple[Issue, ...]
     ledger: Ledger
     identities: tuple[IdentityEvent, ...] = ()
+    missing: tuple[Missing, ...] = ()
 
 
 def map_message(
@@ -56,7 +67,7 @@ def map_message(
     plan: Plan,
     maps: Mapping[str, Compiled],
     *,
-    ignored: Mapping[str, Reads],
+    ignored: Reasons,
 ) -> Outcome:
     """Follow the plan.
 
@@ -80,7 +91,7 @@ def map_message(
             if "link" in made.resource:
                 resources += _linked_patients(made)
     ledger = Ledger(message, segments, plan, maps, stated, ignored, run.dropped)
-    return Outcome(tuple(resources), tuple(run.issues), ledger, identities)
+    return Outcome(tuple(resources), tuple(run.issues), ledger, identities, tuple(run.missing))
 
 
 class _Run:
@@ -89,6 +100,7 @@ class _Run:
     def __init__(self, segments: Sequence[Segment], plan: Plan, maps: Mapping[str, Compiled]) -> None:
         self.segments, self.plan, self.maps = segments, plan, maps
         self.issues: list[Issue] = []
+        self.missing: list[Missing] = []
         fields = [segment.fields for segment in segments]
         self.shared: list[list[Any]] = [[() if at is None else fields[at] for at in base.shared] for base in plan.bases]
         self.slots: list[list[Any]] = [
@@ -150,6 +162,7 @@ class _Run:
             for number in lost:
                 self.references[number] = None
             self.issues.clear()
+            self.missing.clear()
 
     def _base(self, number: int) -> "_Shared":
         base, first = self.plan.bases[number], self.plan.firsts[number]
@@ -182,6 +195,7 @@ class _Run:
                 path = f"{self.plan.labels[at]}{str(details.rule.sources[0])[3:]}"
                 rule = str(details.rule.place)
                 self.issues += [Issue("warning", one.code, path, one.text, rule, one.kind) for _, one in doubts]
+                self.missing += [Missing(path, one.kind, sent) for _, one in doubts for sent in one.sent]
                 yield {reference.target[1]: refers, **more}
             elif refers:
                 yield {reference.target[1]: refers}
@@ -241,6 +255,7 @@ class _Run:
             meant = sources[doubt.source : doubt.source + 1] if doubt.code == MISSING else sources[doubt.source :]
             path = self._doubted(entry, meant or sources)
             self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
+            self.missing += [Missing(path, doubt.kind, sent) for sent in doubt.sent]
         return tuple(defaults), tuple(cleared)
 
     def _doubted(self, entry: Entry, sources: Sequence[tuple[int, int, str]]) -> str:

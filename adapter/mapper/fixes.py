@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from adapter.hl7v2.message import Segment
 from adapter.mapper.datatypes.cells import note_facts
+from adapter.mapper.quirks import QUIRKS
 
 Fix = Callable[[tuple[Segment, ...]], tuple[Segment, ...]]
 
@@ -89,4 +90,5 @@ FIXES: Mapping[str, Fix] = {
     "split-blood-pressure": split_blood_pressure,
     "cell-facts-in-notes": cell_facts_in_notes,
     "cell-facts-in-zti": cell_facts_in_zti,
+    **QUIRKS,
 }

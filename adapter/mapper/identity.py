@@ -7,6 +7,7 @@ from pathlib import Path
 
 from adapter.mapper.codes import CodeTable, Coding
 from adapter.mapper.csv_lines import Row, read
+from adapter.mapper.suggest import nearest
 
 COLUMNS = ("field", "authority", "type", "prefix", "system", "type_code", "use", "assigner", "check", "source")
 KEY = ("field", "authority", "type", "prefix")
@@ -100,11 +101,15 @@ def _identifier_row(row: Row, types: CodeTable) -> IdentifierRow:
     if not row["system"].startswith(("http://", "https://", "urn:")):
         raise row.error(f"system must be a URI, not {row['system']!r}")
     if row["type_code"] and row["type_code"] not in types:
-        raise row.error(f"type_code {row['type_code']} is not in codes/0203-identifier-type.csv")
+        raise row.error(
+            f"type_code {row['type_code']} is not in codes/0203-identifier-type.csv{nearest(row['type_code'], types)}"
+        )
     if row["use"] not in USES:
         raise row.error(f"use {row['use']} is no Identifier.use")
     if row["check"] and row["check"] not in CHECKS:
-        raise row.error(f"there is no check {row['check']}; known are {', '.join(CHECKS)}")
+        raise row.error(
+            f"there is no check {row['check']}; known are {', '.join(CHECKS)}{nearest(row['check'], CHECKS)}"
+        )
     return IdentifierRow(
         *(row[name] for name in KEY),
         system=row["system"],

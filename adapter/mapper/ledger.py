@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from adapter.hl7v2.message import NULL, Message, Segment, split_field
 from adapter.hl7v2.parse import byte_span
-from adapter.mapper.compiled import Compiled, Reads
+from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.makers import STANDARD
 from adapter.mapper.plan import Entry, Plan, Read, fields_read
@@ -72,7 +72,7 @@ class Ledger:
     plan: Plan
     maps: Mapping[str, Compiled]
     made: Sequence[Made | None]
-    ignored: Mapping[str, Reads]
+    ignored: Reasons
     dropped: frozenset[int] = frozenset()
 
     def used(self) -> list[Used]:
@@ -85,21 +85,27 @@ class Ledger:
 
     def unmapped(self) -> tuple[Unread, ...]:
         """Every populated field that no rule read and no map names as ignored, in message order."""
+        return tuple(one for _, one in self.unread())
+
+    def unread(self) -> list[tuple[int, Unread]]:
+        """As `unmapped`, each with the number of its segment in `segments`."""
         reads = self.plan.reads
         if None in self.made:
             reads = self.plan.reads_of(
                 [number for number, made in enumerate(self.made) if made or number in self.dropped], self._read_by
             )
-        left: list[Unread] = []
-        for segment, read in zip(self.segments, reads, strict=True):
+        left: list[tuple[int, Unread]] = []
+        for index, (segment, read) in enumerate(zip(self.segments, reads, strict=True)):
             fields = segment.fields
             check = read.check(len(fields))
             if any(check.get(fields)):
-                left += [Unread(segment.name, segment.position, number) for number in check.unread if fields[number]]
+                whole = [Unread(segment.name, segment.position, number) for number in check.unread if fields[number]]
+                left += [(index, one) for one in whole]
             for number, components in check.parts:
                 if (raw := fields[number]) and (unread := _left(raw, components)):
-                    left += [Unread(segment.name, segment.position, number, component) for component in unread]
-        return tuple(left)
+                    parts = [Unread(segment.name, segment.position, number, component) for component in unread]
+                    left += [(index, one) for one in parts]
+        return left
 
     def _read_by(self, entries: Sequence[Entry]) -> Sequence[Read]:
         names = [segment.name for segment in self.segments]
@@ -115,11 +121,11 @@ class Ledger:
                 yield from self._of_identity(used)
 
     def _of_rule(self, used: Used, rule: Rule) -> Iterator[Lineage]:
-        if not _has(used.resource, rule.target) or (rule.unless and any(self._filled(used, rule.unless))):
+        if not _has(used.resource, rule.target) or (rule.unless and any(self.filled(used, rule.unless))):
             return
         for path in rule.sources if not rule.refer else ():
             fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields_of(path.segment)
-            for index in self._filled(used, path):
+            for index in self.filled(used, path):
                 for field in fields:
                     one = Path2(path.segment, field, path.component)
                     if self.segments[index].raw(field):
@@ -137,7 +143,7 @@ class Ledger:
     def _of_identity(self, used: Used) -> Iterator[Lineage]:
         identity = used.compiled.map.identity
         for alternatives in identity.paths:
-            found = ((index, path) for path in alternatives for index in self._filled(used, path))
+            found = ((index, path) for path in alternatives for index in self.filled(used, path))
             for index, path in found:
                 if path.field and self.segments[index].text(str(path)):
                     yield self._line(used, index, path, ("identifier", identity.place))
@@ -148,7 +154,8 @@ class Ledger:
         text = str(path).replace(path.segment, self.plan.labels[index], 1)
         return Lineage(used.reference, to[0], text, position, str(to[1]), byte_span(self.message, position, path.field))
 
-    def _filled(self, used: Used, path: Path2) -> list[int]:
+    def filled(self, used: Used, path: Path2) -> list[int]:
+        """The numbers of the segments in `segments` that give a path of this map a value."""
         slot = used.compiled.slots.index((path.segment, not path.field))
         filled = self.plan.filled(used.entry, slot)
         return [one for one in filled if not path.field or self.segments[one].raw(path.field)]

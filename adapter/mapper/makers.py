@@ -4,7 +4,7 @@ What is made is shared between resources and messages: never mutate it.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, NULL, Delimiters, Field, Repetition, Segment, split_field
@@ -121,12 +121,17 @@ def _convert_field(field: Field, convert: Callable[[Repetition], Any], component
         if not any(any(component) for component in part):
             continue
         value, doubted = _parted(convert(part))
-        doubt = doubted or doubt
+        doubt = _both(doubt, doubted) if doubt and doubted else doubted or doubt
         if value is not None:
             values += cast("list[Any]", value) if isinstance(value, list) and many else [value]
     if not many and len(field) > 1 and doubt is None:
         doubt = Doubt(None, "102", "only the first repetition fits the FHIR element", "repetition-left-out")
     return (values or None, doubt) if many else (values[0] if values else None, doubt)
+
+
+def _both(one: Doubt, other: Doubt) -> Doubt:
+    """The later doubt, with what both sent that has no row."""
+    return replace(other, sent=one.sent + other.sent)
 
 
 def _parted(converted: Any) -> Made:

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from adapter.hl7v2.grammar import Shape
-from adapter.mapper.compiled import Compiled, Reads
+from adapter.mapper.compiled import Compiled, Reads, Reasons
 from adapter.mapper.nearest import NOWHERE, Places, Spot, by_name, spots
 from adapter.mapper.rules import MessageMap, Part
 
@@ -163,7 +163,7 @@ def make_plan(
     shape: Shape,
     names: Sequence[str],
     *,
-    ignored: Mapping[str, Reads],
+    ignored: Reasons,
 ) -> Plan:
     """Work out the plan for one shape.
 
@@ -293,7 +293,7 @@ def fields_read(
     names: Sequence[str],
     maps: Mapping[str, Compiled],
     *,
-    ignored: Mapping[str, Reads],
+    ignored: Reasons,
 ) -> tuple[Read, ...]:
     """Per segment, what the maps of these entries read, with what is ignored on purpose."""
     readers: list[set[tuple[str, int]]] = [set() for _ in names]
@@ -323,10 +323,8 @@ def _readers_of(base: Base, compiled: Compiled) -> Iterator[tuple[int, tuple[str
             yield at, (base.map, -1 - reference.rule)
 
 
-def _read(
-    name: str, readers: frozenset[tuple[str, int]], maps: Mapping[str, Compiled], ignored: Mapping[str, Reads]
-) -> Read:
-    fields: dict[int, frozenset[int] | None] = {0: None, **ignored.get(name, {})}
+def _read(name: str, readers: frozenset[tuple[str, int]], maps: Mapping[str, Compiled], ignored: Reasons) -> Read:
+    fields: dict[int, frozenset[int] | None] = {0: None, **dict.fromkeys(ignored.get(name, ()))}
     for one, slot in readers:
         compiled = maps[one]
         read = compiled.reads.get(compiled.slots[slot], {}) if slot >= 0 else compiled.details[-1 - slot].reads

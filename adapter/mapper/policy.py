@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from adapter.errors import MappingError
+from adapter.mapper.suggest import nearest
 from adapter.yaml_lines import Lines
 
 ORIGINAL, ENHANCED = "original", "enhanced"
@@ -113,7 +114,8 @@ def _block(site: Lines, name: str, file: Path, *, known: tuple[str, ...]) -> Lin
         raise MappingError(f"{name}: holds {', '.join(known)}", file=file, line=site.at[name])
     for key in said:
         if key not in known:
-            raise MappingError(f"unknown key {key!r}; known are {', '.join(known)}", file=file, line=said.at[key])
+            text = f"unknown key {key!r}; known are {', '.join(known)}{nearest(key, known)}"
+            raise MappingError(text, file=file, line=said.at[key])
     return said
 
 
@@ -124,5 +126,9 @@ def _choice(said: Lines, key: str, file: Path) -> Any:
     if _TYPES[key] is bool and not isinstance(value, bool):
         raise MappingError(f"{key}: is true or false", file=file, line=said.at[key])
     if key in CHOICES and str(value) not in CHOICES[key]:
-        raise MappingError(f"{key}: is one of {', '.join(CHOICES[key])}", file=file, line=said.at[key])
+        raise MappingError(
+            f"{key}: is one of {', '.join(CHOICES[key])}{nearest(str(value), CHOICES[key])}",
+            file=file,
+            line=said.at[key],
+        )
     return value if isinstance(value, bool) else str(value)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from adapter.mapper.events import KINDS, MOVE
 from adapter.mapper.paths import Path2, Place, parse_path
+from adapter.mapper.suggest import nearest
 from adapter.yaml_lines import Lines, load
 
 RULE_VERBS = frozenset({"from", "to", "as", "codes", "url", "unless", "value", "default", "refer"})
@@ -253,7 +254,7 @@ def _left_out(row: Lines, events: tuple[str, ...], file: Path) -> LeftOut:
 def _on(row: Lines, events: tuple[str, ...], file: Path) -> frozenset[str]:
     on = {event: name for name in events for event in (name, name.partition("^")[2])}
     if unknown := [str(event) for event in row.get("on", ()) if str(event) not in on]:
-        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:")
+        raise Place(file, row.at["on"]).error(f"on: {unknown[0]} is none of events:{nearest(unknown[0], on)}")
     return frozenset(on[str(event)] for event in row.get("on", ()))
 
 
@@ -277,7 +278,8 @@ def _kept(rules: tuple[Rule, ...], content: Lines, file: Path) -> tuple[Rule, ..
     replaced = {tuple(str(target).split(".")) for target in content.get("replaces", ())}
     if unknown := replaced - {rule.target for rule in rules}:
         names = ", ".join(sorted(".".join(target) for target in unknown))
-        raise Place(file, content.at["replaces"]).error(f"replaces: no row of the common map writes {names}")
+        near = nearest(names, {".".join(rule.target) for rule in rules})
+        raise Place(file, content.at["replaces"]).error(f"replaces: no row of the common map writes {names}{near}")
     return tuple(rule for rule in rules if rule.target not in replaced)
 
 
@@ -350,4 +352,5 @@ def _several(said: Any) -> list[Any]:
 def _only_keys(content: Lines, known: frozenset[str], file: Path) -> None:
     for key in content:
         if key not in known:
-            raise Place(file, content.at[key]).error(f"unknown key {key!r}; known are {', '.join(sorted(known))}")
+            text = f"unknown key {key!r}; known are {', '.join(sorted(known))}{nearest(key, known)}"
+            raise Place(file, content.at[key]).error(text)

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from adapter.errors import MappingError
 from adapter.hl7v2.encoding import Habits
 from adapter.mapper.codes import CodeSystem, CodeTable, hl7_table, load_site_tables, load_systems, load_tables
 from adapter.mapper.identity import IdentifierTable, load_identifiers
 from adapter.mapper.policy import Calendar, IntakePolicy, load_calendar, load_policy
+from adapter.mapper.suggest import nearest
 from adapter.mapper.units import Units, load_site_units, load_units
 from adapter.yaml_lines import Lines, load
 
@@ -187,7 +188,9 @@ def _check_keys(said: Lines, file: Path) -> None:
     for key in said:
         if key not in SITE_KEYS:
             known = ", ".join(sorted(SITE_KEYS))
-            raise MappingError(f"unknown key {key!r}; known are {known}", file=file, line=said.at[key])
+            raise MappingError(
+                f"unknown key {key!r}; known are {known}{nearest(key, SITE_KEYS)}", file=file, line=said.at[key]
+            )
     for key in REQUIRED_KEYS:
         if not said.get(key):
             raise MappingError(f"{key}: is missing", file=file, line=said.at.get(key, 1))
@@ -217,7 +220,8 @@ def _timezone(said: Lines, file: Path) -> ZoneInfo:
         return ZoneInfo(str(said["timezone"]))
     except (ZoneInfoNotFoundError, ValueError, OSError):
         line = said.at["timezone"]
-        raise MappingError(f"there is no time zone {said['timezone']}", file=file, line=line) from None
+        near = nearest(str(said["timezone"]), available_timezones())
+        raise MappingError(f"there is no time zone {said['timezone']}{near}", file=file, line=line) from None
 
 
 def _encoding(said: Lines, file: Path) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from adapter.hl7v2.message import Field
 from adapter.mapper.csv_lines import Row, read
+from adapter.mapper.suggest import nearest
 
 UCUM_COLUMNS = ("code", "source")
 SPELLING_COLUMNS = ("sent", "ucum", "source")
@@ -114,7 +115,7 @@ def _spellings(file: Path, ucum: frozenset[str]) -> dict[str, str]:
 
 def _known(row: Row, column: str, ucum: frozenset[str]) -> str:
     if row[column] not in ucum:
-        raise row.error(f"{column}: {row[column]!r} is not in units/ucum.csv")
+        raise row.error(f"{column}: {row[column]!r} is not in units/ucum.csv{nearest(row[column], ucum)}")
     return row[column]
 
 

@@ -1,7 +1,7 @@
 """What the bytes of a message say: as text, as a tree, in which character set, and what conversion made of them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from adapter.hl7v2 import encoding, slim
 from adapter.hl7v2.parse import header, parse
 from adapter.hl7v2.tree import tree
 from adapter.mapper.catalog import Catalog
+from adapter.mapper.fates import fates
+from adapter.mapper.ledger import Lineage
 from adapter.mapper.sites import Site
 
 PREVIEW = 200
@@ -64,7 +66,8 @@ class Explanation:
 
 
 def account(converted: Converted) -> dict[str, Any]:
-    """Issues, fields that no rule read, and where each element came from."""
+    """Issues, fields that no rule read, where each element came from, and what became of each populated field."""
+    lineage = list(converted.ledger.lineage())
     return {
         "issues": [
             {
@@ -85,9 +88,29 @@ def account(converted: Converted) -> dict[str, Any]:
                 "rule": one.rule,
                 "bytes": list(one.span),
             }
-            for one in converted.ledger.lineage()
+            for one in lineage
         ],
+        "fields": _fields(converted, lineage),
     }
+
+
+def _fields(converted: Converted, lineage: Sequence[Lineage]) -> list[dict[str, Any]]:
+    """Every populated field: `became`, and to which elements by which rules, or the reason why it is ignored."""
+    to: dict[str, dict[str, None]] = {}
+    for one in lineage:
+        field = one.path.partition(".")[0]
+        to.setdefault(field, {})[f"{one.resource.partition('/')[0]}.{one.element} ({one.rule})"] = None
+    return [
+        {
+            "path": fate.label,
+            "segment": fate.position + 1,
+            "became": fate.kind,
+            "to": list(to.get(fate.label, ())),
+            "reason": fate.reason,
+            "left": list(fate.unread),
+        }
+        for fate in fates(converted.ledger)
+    ]
 
 
 def visible(text: str) -> str:

@@ -16,7 +16,7 @@ from adapter.replay.batch import Batch, Batches, write
 from adapter.replay.present import Present
 from adapter.replay.said import Conversions
 from adapter.request_errors import BadParameter
-from adapter.store import inbox, replays
+from adapter.store import inbox, replays, worklist
 from adapter.store.browse import last_id
 from adapter.store.database import Database
 from adapter.store.replays import Ended, Run
@@ -100,6 +100,7 @@ class Replayer:
             replays.touch(connection, run.id, batch.touched)
             replays.end(connection, ended, mapping=self._rules.mapping, replay_id=run.id)
             inbox.add_findings(connection, findings(mapped))
+            worklist.write(connection, [(one.done.claimed.id, one.done.lacking) for one in batch.differ])
             return replays.advance(connection, run, last=batch.last, tally=tally(run.tally, batch))
 
     def _end(self, run: Run) -> Run:

@@ -110,10 +110,10 @@ def command(*arguments: str) -> str:
 
 
 def converted_offline(raw: bytes, folder: Path) -> dict[str, Any]:
-    """What `adapter convert --ledger` says of one message."""
+    """What `adapter convert --explain --json` says of one message."""
     file = folder / "message.hl7"
     file.write_bytes(raw)
-    return json.loads(command("convert", "--ledger", str(file)))
+    return json.loads(command("convert", "--explain", "--json", str(file)))
 
 
 def payloads(line: socket.socket) -> list[bytes]:

@@ -144,7 +144,7 @@ def test_pages_go_on_where_the_page_before_ended(program: Adapter):
 
 
 def test_one_message_tells_its_fields_answer_resends_and_resources(program: Adapter):
-    printed = run("message", str(number_of(program, "M1")), "--ledger", of=program)
+    printed = run("message", str(number_of(program, "M1")), "--explain", of=program)
     assert "PID-5.1" in printed
     assert "试" in printed
     assert "Patient name" in printed
@@ -152,7 +152,8 @@ def test_one_message_tells_its_fields_answer_resends_and_resources(program: Adap
     assert "MSA|CA|M1" in printed
     assert "resource_type=Observation" in printed
     assert "resent" in printed
-    assert "element=" in printed
+    assert "Where each element came from" in printed
+    assert "What became of each field" in printed
     (said,) = objects(run("message", str(number_of(program, "M1")), "--json", of=program))
     assert {one["resource_type"] for one in said["resources"]} >= {"Patient", "Observation", "DiagnosticReport"}
     assert len(said["resent"]) == 1

@@ -70,7 +70,7 @@ def bind_quantity(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
         if number is None:
             return Doubt(None, "102", "is no number", "not-a-number")
         made = quantity(number, by)
-        return Doubt(made, *by.doubt) if by.doubt else made
+        return by.doubt.of(made) if by.doubt else made
 
     return cq_quantity
 

@@ -10,7 +10,7 @@ from adapter.hl7v2.message import Repetition
 from adapter.mapper.codes import CodeSystem, CodeTable, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, part, plain
 from adapter.mapper.datatypes.cx import field_of
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import SYSTEMS, Doubt, Sent, without_doubt
 from adapter.mapper.sites import Site
 
 TABLE = "codes:"
@@ -33,7 +33,7 @@ class Concepts:
         """Take the tables for this v2 path, over those of the table that it names."""
         path, _, name = path.partition(BY)
         field = field_of(path)
-        self.site = site
+        self.site, self.named = site, name or field
         self.table: CodeTable = {**site.table(name), **site.table(field)} if name else site.table(field)
         self.system: CodeSystem | None = site.code_systems.get(field)
 
@@ -41,7 +41,7 @@ class Concepts:
         """A CodeableConcept: targets, codes as sent, text."""
         targets: list[Coding] = []
         sent: list[Coding] = []
-        settled = unknown = False
+        settled, unknown = False, ""
         for at in CODINGS:
             code, display, name, version, oid = (part(repetition, number) for number in at)
             if not (code or display):
@@ -51,7 +51,7 @@ class Concepts:
                 targets += row.targets
                 settled = True
             system = self._system(name, oid) or (self.system if at[0] == 1 and not name else None)
-            unknown = unknown or bool(name and system is None)
+            unknown = unknown or (name if system is None else "")
             settled = settled or bool(system and not system.local)
             if code and (system or name or display):
                 sent.append(_coding(system, code, display or (row.display if row else ""), version))
@@ -59,8 +59,8 @@ class Concepts:
         if made is None or settled:
             return made
         if self.table:
-            return Doubt(made, *NO_ROW)
-        return Doubt(made, *NO_SYSTEM) if unknown else made
+            return Doubt(made, *NO_ROW, sent=(_sent(self.named, repetition),))
+        return Doubt(made, *NO_SYSTEM, sent=(Sent(SYSTEMS, unknown),)) if unknown else made
 
     def _system(self, name: str, oid: str) -> CodeSystem | None:
         found = self.site.system(name) if name else None
@@ -70,13 +70,13 @@ class Concepts:
         """The first coding that `concept` gives."""
         made = self.concept(repetition)
         first = next(iter(codings_of(made)), None)
-        return Doubt(first, made.code, made.text, made.kind) if isinstance(made, Doubt) else first
+        return made.of(first) if isinstance(made, Doubt) else first
 
     def code(self, repetition: Repetition) -> str | Doubt | None:
         """The code alone, where FHIR names the system itself."""
         made = self.coding(repetition)
         if isinstance(made, Doubt):
-            return Doubt(None, made.code, made.text, made.kind)
+            return made.of(None)
         return made["code"] if made else part(repetition, 1) or None
 
 
@@ -85,8 +85,7 @@ class TableCodes:
 
     def __init__(self, site: Site, name: str) -> None:
         """Take the table of this name."""
-        self.table: CodeTable = site.table(name)
-        self.doubt = Doubt(None, "103", f"code is not in table {name}", "unmapped-code")
+        self.name, self.table = name, site.table(name)
 
     def targets(self, repetition: Repetition) -> tuple[Coding, ...] | None:
         """The targets of the first component; None where the table has no such row."""
@@ -98,7 +97,7 @@ class TableCodes:
         text = part(repetition, 2) or part(repetition, 1)
         found = self.targets(repetition)
         if found is None:
-            return Doubt({"text": text}, self.doubt.code, self.doubt.text, self.doubt.kind) if text else None
+            return self._unknown(repetition, {"text": text}) if text else None
         return {"coding": list(found)} if found else None
 
     def spoken_concept(self, repetition: Repetition) -> dict[str, Any] | Doubt | None:
@@ -114,13 +113,17 @@ class TableCodes:
             return None
         found = self.targets(repetition)
         if found is None:
-            return self.doubt
+            return self._unknown(repetition, None)
         return found[0] if found else None
 
     def code(self, repetition: Repetition) -> str | Doubt | None:
         """The code of the first target."""
         made = self.coding(repetition)
         return made["code"] if isinstance(made, dict) else made
+
+    def _unknown(self, repetition: Repetition, value: Any) -> Doubt:
+        text, kind = f"code is not in table {self.name}", "unmapped-code"
+        return Doubt(value, "103", text, kind, sent=(_sent(self.name, repetition),))
 
 
 def codings_of(made: dict[str, Any] | Doubt | None) -> list[Coding]:
@@ -132,6 +135,14 @@ def codings_of(made: dict[str, Any] | Doubt | None) -> list[Coding]:
 def codes(site: Site, path: str) -> Concepts | TableCodes:
     """What reads a path: `codes:<table>` for a named table, else the site's own rows for the field."""
     return TableCodes(site, path.removeprefix(TABLE)) if path.startswith(TABLE) else Concepts(site, path)
+
+
+def _sent(table: str, repetition: Repetition) -> Sent:
+    """The first code with its words, or the words alone where they are what the table would know it by."""
+    for code, display, *_ in CODINGS:
+        if sent := part(repetition, code) or part(repetition, display):
+            return Sent(table, sent, part(repetition, display))
+    return Sent(table, "")
 
 
 def _coding(system: CodeSystem | None, code: str, display: str, version: str) -> Coding:

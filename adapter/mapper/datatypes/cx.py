@@ -90,7 +90,7 @@ def _bind_cx(site: Site, paths: tuple[str, ...], *, usual: str = "") -> Bound:
         if made is None or len(repetition) == 1:
             return made
         if isinstance(made, Doubt):
-            return Doubt(_checked(made.value, repetition), made.code, made.text, made.kind)
+            return made.of(_checked(made.value, repetition))
         return with_period(_checked(made, repetition), validity(repetition, 0, 7, 8, zone))
 
     return cx_identifier

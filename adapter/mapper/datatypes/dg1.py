@@ -28,7 +28,7 @@ def _bind_described(site: Site, paths: tuple[str, ...]) -> Bound:
         if not text or any(coding.get("display") == text for coding in value.get("coding", ())):
             return made
         value = {**value, "text": text}
-        return Doubt(value, made.code, made.text, made.kind) if isinstance(made, Doubt) else value
+        return made.of(value) if isinstance(made, Doubt) else value
 
     return described
 
@@ -55,7 +55,7 @@ def _bind_modified(site: Site, paths: tuple[str, ...]) -> Bound:
         joined = {"system": sent["system"]} if "system" in sent else {}
         joined["code"] = ":".join([first(code), *more])
         value = {**value, "coding": [*value["coding"], joined]}
-        return Doubt(value, made.code, made.text, made.kind) if isinstance(made, Doubt) else value
+        return made.of(value) if isinstance(made, Doubt) else value
 
     return modified
 
@@ -70,7 +70,7 @@ def _bind_diagnosis(site: Site, paths: tuple[str, ...], *, element: str) -> Boun
         value = {element: without_doubt(made)} if made else {}
         # DG1-15 is 0 where the diagnosis is not ranked; a rank begins with 1.
         value |= {"rank": rank} if rank and rank > 0 else {}
-        return Doubt(value, made.code, made.text, made.kind) if isinstance(made, Doubt) else value or None
+        return made.of(value) if isinstance(made, Doubt) else value or None
 
     return diagnosis
 

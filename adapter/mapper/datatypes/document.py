@@ -10,7 +10,7 @@ from typing import Any
 from adapter.hl7v2.message import Field, Segment
 from adapter.mapper.datatypes.converter import Bound, Converter, first, lines
 from adapter.mapper.datatypes.cx import identifier
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.datatypes.ed import DOCUMENTS, MEDIA_TYPES, attachments, doubt, text_document
 from adapter.mapper.ids import NAMING, resource_id
 from adapter.mapper.sites import Site
@@ -52,7 +52,7 @@ def _bind_content(site: Site, _paths: tuple[str, ...]) -> Bound:
         found = found or ([{"title": named}] if named else [])
         made = [{"attachment": {**one, **({"title": named} if named and "title" not in one else {})}} for one in found]
         if first_doubt:
-            return Doubt(made or None, first_doubt.code, first_doubt.text, first_doubt.kind)
+            return first_doubt.of(made or None)
         return made or None
 
     return content

@@ -106,7 +106,7 @@ class Dosages:
         by: Scale = self.scale_of(dose.unit)
         low, high = (self._number(field, by, doubts) for field in (dose.low, dose.high))
         if (low or high) and by.doubt:
-            doubts.append(Doubt(None, *by.doubt, source=UNIT))
+            doubts.append(by.doubt.of(None, source=UNIT))
         if high and high != low:
             return {"doseRange": {"low": low, "high": high} if low else {"high": high}}
         return {"doseQuantity": low} if low else {}
@@ -115,7 +115,7 @@ class Dosages:
         by: Scale = self.scale_of(dose.rate_unit)
         rate = self._number(dose.rate, by, doubts)
         if rate:
-            doubts += [Doubt(None, *by.doubt, source=RATE_UNIT)] if by.doubt else []
+            doubts += [by.doubt.of(None, source=RATE_UNIT)] if by.doubt else []
             return {"rateQuantity": rate}
         return self.rate_ratio(dose.low, dose.unit, dose.per) or {}
 
@@ -203,9 +203,7 @@ def _bind_own_strength(site: Site, paths: tuple[str, ...]) -> Bound:
         by = scale_of(unit)
         below = quantity(Measured(per), scale_of(volume_unit)) if per else None
         ratio = _strength(None, quantity(Measured(value), by), below)
-        return _doubted(
-            [{"itemCodeableConcept": named, "strength": ratio}], [Doubt(None, *by.doubt)] if by.doubt else []
-        )
+        return _doubted([{"itemCodeableConcept": named, "strength": ratio}], [by.doubt] if by.doubt else [])
 
     return rx_ingredient
 
@@ -219,7 +217,7 @@ def _bind_ingredient(site: Site, _paths: tuple[str, ...]) -> Bound:
         value, by = decimal_of(first(segment.field(number))), scale_of(segment.field(number + 1))
         if value is None:
             return None
-        doubts += [Doubt(None, *by.doubt)] if by.doubt else []
+        doubts += [by.doubt] if by.doubt else []
         return quantity(Measured(value), by)
 
     def rxc_ingredient(segments: tuple[Segment, ...]) -> Any:

@@ -1,7 +1,19 @@
 """What a converter says when it is not sure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+UNITS, SYSTEMS = "units", "systems"
+"""Names of the tables of units and of coding systems, beside those of codes, where something sent has no row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A code (unit, name of a coding system) as sent that has no row in `table`, with the words sent beside it."""
+
+    table: str
+    code: str
+    display: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +26,7 @@ class Doubt:
         text: for people; never holds a value of the message.
         kind: short name that issues are counted by, such as `unmapped-code`.
         source: which of the sources of the rule is doubted; unless it is missing, the first from it on that is valued.
+        sent: what has no row; for the worklist alone, never for a text.
     """
 
     value: Any
@@ -21,6 +34,11 @@ class Doubt:
     text: str
     kind: str
     source: int = 0
+    sent: tuple[Sent, ...] = ()
+
+    def of(self, value: Any, *, source: int | None = None) -> "Doubt":
+        """The same doubt about another value, perhaps about another source of the rule."""
+        return replace(self, value=value, source=self.source if source is None else source)
 
 
 def without_doubt(made: Any) -> Any:

@@ -60,7 +60,7 @@ def period(start: str, end: str, zone: tzinfo) -> dict[str, str] | Doubt | None:
     made = {name: times.fhir_datetime(text, zone) for name, text in texts.items()}
     found = {name: text for name, text in made.items() if text}
     if len(found) < len(made):
-        return Doubt(found or None, IMPOSSIBLE.code, IMPOSSIBLE.text, IMPOSSIBLE.kind)
+        return IMPOSSIBLE.of(found or None)
     if len(found) == 2 and _backwards(texts, found, zone):
         # FHIR per-1 refuses such a period; the start is the half that other facts hang on (E32)
         return Doubt({"start": found["start"]}, "102", "ends before it starts: end left out", "end-before-start")
@@ -86,7 +86,7 @@ def with_period(made: dict[str, Any], found: dict[str, str] | Doubt | None) -> d
     """What was made, with its `period`, and with the doubt about it."""
     value = without_doubt(found)
     whole = made | {"period": value} if value else made
-    return Doubt(whole, found.code, found.text, found.kind) if isinstance(found, Doubt) else whole
+    return found.of(whole) if isinstance(found, Doubt) else whole
 
 
 def _bind_period(site: Site, _paths: tuple[str, ...]) -> Bound:

@@ -91,7 +91,7 @@ def doubt(value: Field, declared: str, table: CodeTable) -> Doubt | None:
     made = [_NO_URL if _pointer(one, table) is None else None for one in value] if declared == "RP" else None
     for one in made or [document(repetition, table) for repetition in value]:
         if isinstance(one, Doubt):
-            return Doubt(None, one.code, one.text, one.kind)
+            return one.of(None)
     return None
 
 

@@ -36,7 +36,7 @@ def _bind_joined(site: Site, paths: tuple[str, ...]) -> Bound:
             ]
             whole = {**value, **whole, **({"coding": codings} if codings else {})}
         doubt = next((each for each in made if isinstance(each, Doubt)), None)
-        return Doubt(whole, doubt.code, doubt.text, doubt.kind) if doubt else whole
+        return doubt.of(whole) if doubt else whole
 
     return joined
 
@@ -82,7 +82,7 @@ def _bind_reaction(site: Site, _paths: tuple[str, ...]) -> Bound:
         made: dict[str, Any] = {"manifestation": [{"text": text} for text in texts]}
         degree = severity(severities[0]) if severities else None
         if isinstance(degree, Doubt):
-            return Doubt(made, degree.code, degree.text, degree.kind)
+            return degree.of(made)
         return made | {"severity": degree} if degree else made
 
     return reaction

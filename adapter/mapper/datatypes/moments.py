@@ -30,7 +30,7 @@ def _bind_collected(site: Site, paths: tuple[str, ...]) -> Bound:
         made = effective(start, end)
         found: dict[str, Any] = without_doubt(made) or {}
         written = {name.replace("effective", "collected"): value for name, value in found.items()} or None
-        return Doubt(written, made.code, made.text, made.kind) if isinstance(made, Doubt) else written
+        return made.of(written) if isinstance(made, Doubt) else written
 
     return collected
 

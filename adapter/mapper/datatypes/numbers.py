@@ -55,7 +55,7 @@ def _bind_number(site: Site, paths: tuple[str, ...], pick: _Pick, code: str) -> 
         if not found:
             return made
         typed = {**kind, **found}
-        return Doubt(typed, made.code, made.text, made.kind) if isinstance(made, Doubt) else typed
+        return made.of(typed) if isinstance(made, Doubt) else typed
 
     return number
 
@@ -67,7 +67,7 @@ def _bind_reference(site: Site, paths: tuple[str, ...], pick: _Pick, kind: str) 
         made = number(repetition)
         found = without_doubt(made)
         written = {"type": kind, "identifier": found} if found else None
-        return Doubt(written, made.code, made.text, made.kind) if isinstance(made, Doubt) else written
+        return made.of(written) if isinstance(made, Doubt) else written
 
     return reference
 

@@ -41,7 +41,7 @@ _OBX_2, _OBX_6 = 1, 2
 """Places among the sources of OBX-value: OBX-5, OBX-2, OBX-6, OBX-3."""
 
 NOT_NUMERIC = ("102", "is declared as a number and is none: kept as text", "not-a-number")
-SPELLING = ("102", "number is not written as HL7 says: read, and kept as sent", "number-spelling")
+SPELLING = Doubt(None, "102", "number is not written as HL7 says: read, and kept as sent", "number-spelling")
 NO_TYPE = ("101", "value without a value type (OBX-2): kept as text", "missing-value-type")
 UNKNOWN_TYPE = ("103", "value type is not in HL7 table 0125: kept as text", "unknown-value-type")
 
@@ -98,7 +98,7 @@ def _bind_component(site: Site, _paths: tuple[str, ...]) -> Bound:
         sent = [read((repetition,)) for repetition in value]
         made = [{"code": named, **found} for one in sent if (found := without_doubt(one))]
         doubt = next((one for one in sent if isinstance(one, Doubt)), None)
-        return Doubt(made or None, doubt.code, doubt.text, doubt.kind) if doubt else made or None
+        return doubt.of(made or None) if doubt else made or None
 
     return obx_component
 
@@ -130,8 +130,8 @@ def _number(text: str, by: Scale, *, strict: bool) -> Any:
     odd = number.tidied or (strict and not number.plain)
     made = {"valueQuantity": quantity(number, by, as_sent=text if odd or by.factor is not None else "")}
     if by.doubt:
-        return Doubt(made, *by.doubt, source=_OBX_6)
-    return Doubt(made, *SPELLING) if odd else made
+        return by.doubt.of(made, source=_OBX_6)
+    return SPELLING.of(made) if odd else made
 
 
 def _texts(doubt: tuple[str, str, str] | None) -> Reader:
@@ -153,7 +153,7 @@ def _coded(answers: Concepts) -> Reader:
             return made
         answer = {"valueCodeableConcept": concept}
         if isinstance(made, Doubt):
-            return Doubt(answer, made.code, made.text, made.kind)
+            return made.of(answer)
         return answer
 
     return coded
@@ -166,7 +166,7 @@ def _moments(site: Site) -> Reader:
         made = convert(value[0])
         found = without_doubt(made)
         answer = {"valueDateTime": found} if found else None
-        return Doubt(answer, made.code, made.text, made.kind) if isinstance(made, Doubt) else answer
+        return made.of(answer) if isinstance(made, Doubt) else answer
 
     return moment
 
@@ -186,7 +186,7 @@ def _period(site: Site) -> Reader:
         made = convert(((value[0][0],),), ((value[0][1],),) if len(value[0]) > 1 else ())
         found = without_doubt(made)
         answer = {"valuePeriod": found} if found else None
-        return Doubt(answer, made.code, made.text, made.kind) if isinstance(made, Doubt) else answer
+        return made.of(answer) if isinstance(made, Doubt) else answer
 
     return period
 
@@ -198,7 +198,7 @@ def _range(by: Scale) -> Reader:
         if None in read.values():
             return Doubt({"valueString": "-".join(text for text in sent.values() if text)}, *NOT_NUMERIC)
         answer = {"valueRange": {name: quantity(number, by) for name, number in read.items() if number}}
-        return Doubt(answer, *by.doubt) if by.doubt else answer
+        return by.doubt.of(answer) if by.doubt else answer
 
     return numbers
 
@@ -256,7 +256,7 @@ def _bind_dose_normalised(site: Site, _paths: tuple[str, ...]) -> Bound:
             if number is None:
                 return Doubt(None, *NOT_NUMERIC)
             made = {"url": DOSE_NORMALISED, "valueQuantity": quantity(number, by)}
-            return Doubt(made, *by.doubt) if by.doubt else made
+            return by.doubt.of(made) if by.doubt else made
         return None
 
     return dose_normalised

@@ -27,7 +27,7 @@ def _bind_performed(site: Site, _paths: tuple[str, ...]) -> Bound:
         if took is not None and "T" in began and 0 < took < LONGEST_MINUTES:
             end = datetime.fromisoformat(began) + timedelta(minutes=float(took))
             value = {"performedPeriod": {"start": began, "end": end.isoformat(timespec="seconds")}}
-        return Doubt(value, made.code, made.text, made.kind) if isinstance(made, Doubt) else value
+        return made.of(value) if isinstance(made, Doubt) else value
 
     return performed
 

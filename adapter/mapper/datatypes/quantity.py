@@ -1,7 +1,7 @@
 """Quantities: a number with its unit in verified UCUM, converted only where the trial has approved it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from adapter.hl7v2.message import Field
 from adapter.mapper.codes import CANONICAL, UCUM
 from adapter.mapper.datatypes.converter import Bound, Converter, first
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.doubt import UNITS, Doubt, Sent
 from adapter.mapper.datatypes.nm import Measured, measured
 from adapter.mapper.sites import Site
 
@@ -17,10 +17,10 @@ _EXACT = Context(prec=1200)
 """More digits than the longest number that is read (`nm.py`: 64 digits, 999 zeros) has after any conversion."""
 
 VALUE_AS_SENT = f"{CANONICAL}/StructureDefinition/tli-value-as-sent"
-NO_UNIT = ("101", "unit is missing for a result that has one in this trial", "missing-unit")
-UNKNOWN_UNIT = ("103", "unit is in no table of this site", "unmapped-unit")
-REPAIRED_UNIT = ("102", "an unescaped ^ stands in the unit: read as 10*n", "unit-repaired")
-OTHER_UNIT = ("103", "unit is not that of the trial, and no conversion is approved", "unit-differs")
+NO_UNIT = Doubt(None, "101", "unit is missing for a result that has one in this trial", "missing-unit")
+UNKNOWN_UNIT = Doubt(None, "103", "unit is in no table of this site", "unmapped-unit")
+REPAIRED_UNIT = Doubt(None, "102", "an unescaped ^ stands in the unit: read as 10*n", "unit-repaired")
+OTHER_UNIT = Doubt(None, "103", "unit is not that of the trial, and no conversion is approved", "unit-differs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +28,13 @@ class Scale:
     """What a unit field says for one result.
 
     `unit` holds the elements that a Quantity gets, `sent` the unit as sent, `factor` the approved conversion,
-    `doubt` what is doubtful about the unit (code, text, kind).
+    `doubt` what is doubtful about the unit (without a value).
     """
 
     unit: dict[str, str]
     sent: str
     factor: Decimal | None
-    doubt: tuple[str, str, str] | None
+    doubt: Doubt | None
 
 
 def scale(site: Site, field: Field, targets: Sequence[str] = ()) -> Scale:
@@ -51,7 +51,7 @@ def scale(site: Site, field: Field, targets: Sequence[str] = ()) -> Scale:
     if unit is None:
         return Scale({}, "", None, NO_UNIT if wanted else None)
     if not unit.code:
-        return Scale({"unit": unit.text}, unit.text, None, UNKNOWN_UNIT)
+        return Scale({"unit": unit.text}, unit.text, None, replace(UNKNOWN_UNIT, sent=(Sent(UNITS, unit.text),)))
     for target in targets:
         if conversion := units.conversions.get((target, unit.code)):
             return Scale(_ucum(conversion.unit), unit.text, conversion.factor, None)
@@ -108,7 +108,7 @@ def _bind_quantity(site: Site, _paths: tuple[str, ...]) -> Bound:
         if number is None:
             return Doubt(None, "102", "is no number", "not-a-number")
         made = quantity(number, by, as_sent="" if number.plain else text)
-        return Doubt(made, *by.doubt, source=1) if by.doubt else made
+        return by.doubt.of(made, source=1) if by.doubt else made
 
     return nm_cwe_quantity
 

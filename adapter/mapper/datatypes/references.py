@@ -5,12 +5,13 @@ from typing import Any
 from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, part
 from adapter.mapper.datatypes.cx import field_of, identifier
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, Sent, without_doubt
 from adapter.mapper.datatypes.dtm import CONVERTERS as TIMES
 from adapter.mapper.ids import resource_id
 from adapter.mapper.sites import Site
 
-UNKNOWN_HOSPITAL = Doubt(None, "103", "is no hospital of codes/organization.csv", "unmapped-code")
+UNKNOWN_HOSPITAL = ("103", "is no hospital of codes/organization.csv", "unmapped-code")
+HOSPITALS = "organization"
 SAME_PERSON = frozenset({"MR", "ANON", "DR"})
 """Types of HL7 table 0203 whose number names one record of a person; the resident number (NI) never does."""
 
@@ -53,14 +54,14 @@ def _bind_hospital(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 
 def _bind_organization(site: Site, _paths: tuple[str, ...]) -> Bound:
-    table = site.table("organization")
+    table = site.table(HOSPITALS)
 
     def cwe_organization(repetition: Repetition) -> dict[str, str] | Doubt | None:
         code = part(repetition, 1)
         row = table.get(code)
         if row and row.targets:
             return {"reference": f"Organization/{row.targets[0]['code']}"}
-        return UNKNOWN_HOSPITAL if code else None
+        return Doubt(None, *UNKNOWN_HOSPITAL, sent=(Sent(HOSPITALS, code),)) if code else None
 
     return cwe_organization
 

@@ -119,7 +119,7 @@ def _bind_general(site: Site, _paths: tuple[str, ...], *, name: str) -> Bound:
         primary = [segment for segment in here if first(segment.field(role.layout.role)) in PRIMARY_CARE]
         made = [person for segment in primary for person in role.people(segment)] or None
         if len(primary) < len(here):
-            return Doubt(made, NOT_PRIMARY_CARE.code, NOT_PRIMARY_CARE.text, NOT_PRIMARY_CARE.kind)
+            return NOT_PRIMARY_CARE.of(made)
         return made
 
     return general_practitioners

@@ -22,7 +22,7 @@ def structured(by: Scale) -> Callable[[Field], Any]:
         made = _single(value, text, by) or _pair(value, by)
         if made is None:
             return Doubt({"valueString": text.strip("^ ").replace("^", "")}, *NOT_STRUCTURED)
-        return Doubt(made, *by.doubt, source=2) if by.doubt else made
+        return by.doubt.of(made, source=2) if by.doubt else made
 
     return read
 

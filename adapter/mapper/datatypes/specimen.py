@@ -47,7 +47,7 @@ def _bind_container(site: Site, _paths: tuple[str, ...]) -> Bound:
         doubt = next((one for one in sent if isinstance(one, Doubt)), None)
         if doubt is None and len(additive) > 1:
             doubt = Doubt(None, "102", "only the first additive fits the FHIR element", "repetition-left-out")
-        return Doubt(made or None, doubt.code, doubt.text, doubt.kind) if doubt else made or None
+        return doubt.of(made or None) if doubt else made or None
 
     return container
 
@@ -70,7 +70,7 @@ def _bind_additive(site: Site, paths: tuple[str, ...]) -> Bound:
         made = concept(repetition)
         found = without_doubt(made)
         written = {"additiveCodeableConcept": found} if found else None
-        return Doubt(written, made.code, made.text, made.kind) if isinstance(made, Doubt) else written
+        return made.of(written) if isinstance(made, Doubt) else written
 
     return sps_container
 

@@ -4,7 +4,7 @@ from html import escape
 
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, part, plain, whole_text
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.doubt import Doubt, Sent
 from adapter.mapper.sites import Site
 
 XHTML = "http://www.w3.org/1999/xhtml"
@@ -37,7 +37,10 @@ def _bind_boolean(site: Site, _paths: tuple[str, ...]) -> Bound:
         if not code:
             return None
         found = values.get(code)
-        return Doubt(None, "103", "is neither yes nor no (HL7 table 0136)", "unmapped-code") if found is None else found
+        if found is None:
+            sent = (Sent(YES_NO, code),)
+            return Doubt(None, "103", "is neither yes nor no (HL7 table 0136)", "unmapped-code", sent=sent)
+        return found
 
     return id_boolean
 

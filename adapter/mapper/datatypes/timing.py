@@ -223,11 +223,11 @@ def _bind_occurrence(site: Site, _paths: tuple[str, ...]) -> Bound:
             made, doubt = timings.timing(plan)
             if made or doubt:
                 value = {"occurrenceTiming": made} if made else None
-                return Doubt(value, doubt.code, doubt.text, doubt.kind) if doubt else value
+                return doubt.of(value) if doubt else value
         made = moment(requested[0]) if requested else None
         found = without_doubt(made)
         value = {"occurrenceDateTime": found} if found else None
-        return Doubt(value, made.code, made.text, made.kind) if isinstance(made, Doubt) else value
+        return made.of(value) if isinstance(made, Doubt) else value
 
     return tq_occurrence
 
@@ -248,7 +248,7 @@ def _bind_priority(site: Site, paths: tuple[str, ...]) -> Bound:
             return NO_PRIORITY
         made = row.targets[0]["code"] if row.targets else None
         doubt = SEVERAL_PRIORITIES
-        return Doubt(made, doubt.code, doubt.text, doubt.kind) if len(codes) > 1 else made
+        return doubt.of(made) if len(codes) > 1 else made
 
     return tq_priority
 
@@ -260,7 +260,7 @@ def _bind_quantity(site: Site, _paths: tuple[str, ...]) -> Bound:
         sent = next((plan.quantity for plan in plans(segments, *fields) if plan.quantity), None)
         made = timings.quantity(sent) if sent else None
         value = {"quantityQuantity": without_doubt(made)} if without_doubt(made) else None
-        return Doubt(value, made.code, made.text, made.kind) if isinstance(made, Doubt) else value
+        return made.of(value) if isinstance(made, Doubt) else value
 
     return tq_quantity
 

@@ -179,7 +179,7 @@ def _bind_mark_dose(site: Site, paths: tuple[str, ...]) -> Bound:
             return None
         by = scale(site, (((unit,),),))
         made = {"url": DOSE_NORMALISED, "valueQuantity": quantity(Measured(value), by)}
-        return Doubt(made, *by.doubt) if by.doubt else made
+        return by.doubt.of(made) if by.doubt else made
 
     return mark_dose
 

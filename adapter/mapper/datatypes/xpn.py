@@ -89,7 +89,7 @@ def _bind_names(site: Site, _paths: tuple[str, ...]) -> Bound:
         if not called:
             return made
         if isinstance(made, Doubt):
-            return Doubt([made.value, nickname], made.code, made.text, made.kind)
+            return made.of([made.value, nickname])
         return [made, nickname]
 
     return xpn_human_names

@@ -70,7 +70,7 @@ def _ranked(made: dict[str, Any] | Doubt, repetition: Repetition) -> dict[str, A
     rank = nm_positive_int(repetition[17:18]) if len(repetition) > 17 else None
     if isinstance(made, Doubt) or rank is None:
         return made
-    return Doubt(made, rank.code, rank.text, rank.kind) if isinstance(rank, Doubt) else made | {"rank": rank}
+    return rank.of(made) if isinstance(rank, Doubt) else made | {"rank": rank}
 
 
 def _usual(use: str) -> Callable[[Site, tuple[str, ...]], Bound]:
