@@ -13,7 +13,8 @@ from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.generate import details, generate
 from adapter.mapper.ids import NAMING
 from adapter.mapper.makers import MEMO_LIMIT, STANDARD
-from adapter.mapper.rules import Choice, Path2, Rule, SegmentMap
+from adapter.mapper.paths import Path2
+from adapter.mapper.rules import Choice, Rule, SegmentMap
 from adapter.mapper.sites import Site
 from adapter.mapper.suggest import nearest, nearest_path
 from adapter.mapper.times import order_key

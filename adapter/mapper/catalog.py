@@ -14,8 +14,11 @@ from adapter.hl7v2 import grammar
 from adapter.mapper.binding import bind
 from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.fixes import FIXES
-from adapter.mapper.plan import Plan, make_plan
-from adapter.mapper.rules import MessageMap, Part, Path2, Place, SegmentMap, read_message_map, read_segment_map
+from adapter.mapper.message_maps import MessageMap, Part, read_message_map
+from adapter.mapper.paths import Path2, Place
+from adapter.mapper.plan import Plan
+from adapter.mapper.planning import make_plan
+from adapter.mapper.rules import SegmentMap, read_segment_map
 from adapter.mapper.sites import Site, Sites, load_sites, standard_site
 from adapter.mapper.suggest import nearest
 from adapter.yaml_lines import Lines, load

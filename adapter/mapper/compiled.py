@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.makers import Doubts, Maker
-from adapter.mapper.rules import Path2, Rule, SegmentMap
+from adapter.mapper.paths import Path2
+from adapter.mapper.rules import Rule, SegmentMap
 
 Slot = tuple[str, bool]
 """What a map reads: a segment name, and whether all such segments of the group are meant or the nearest."""

@@ -8,7 +8,7 @@ from adapter.hl7v2.message import Message
 from adapter.mapper.compiled import Reasons
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.ledger import Ledger, Used
-from adapter.mapper.rules import Path2
+from adapter.mapper.paths import Path2
 
 MAPPED, PARTLY, IGNORED, UNMAPPED = "mapped", "partly", "ignored", "unmapped"
 KINDS = (MAPPED, PARTLY, IGNORED, UNMAPPED)

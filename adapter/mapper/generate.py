@@ -17,7 +17,8 @@ from adapter.mapper.datatypes import CONVERTERS, Bound
 from adapter.mapper.datatypes.cwe import BY
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.makers import DEFAULTED, Maker, group, mixed, several, single
-from adapter.mapper.rules import Path2, Rule, SegmentMap
+from adapter.mapper.paths import Path2
+from adapter.mapper.rules import Rule, SegmentMap
 from adapter.mapper.sites import Site
 
 Elements = Mapping[tuple[str, ...], Element]

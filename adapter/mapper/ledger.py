@@ -10,8 +10,9 @@ from adapter.hl7v2.parse import byte_span
 from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.makers import STANDARD
+from adapter.mapper.paths import Path2, Place
 from adapter.mapper.plan import Entry, Plan, Read, fields_read
-from adapter.mapper.rules import Path2, Place, Rule
+from adapter.mapper.rules import Rule
 
 
 class Unread(NamedTuple):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from adapter.hl7v2 import grammar
-from adapter.mapper.rules import MessageMap
+from adapter.mapper.message_maps import MessageMap
 from tests.guide import probe, samples
 from tests.guide.samples import BASE
 

@@ -11,7 +11,8 @@ from adapter.hl7v2 import grammar
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.compiled import Compiled
 from adapter.mapper.ledger import Lineage
-from adapter.mapper.rules import MessageMap, Part, Path2
+from adapter.mapper.message_maps import MessageMap, Part
+from adapter.mapper.paths import Path2
 from tests.guide import samples
 from tests.guide.guide import Row, code_of
 from tests.guide.samples import Sketch

@@ -6,6 +6,7 @@ systems are no facts: every converter chooses its own.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -94,8 +95,6 @@ def _forms(value: str) -> set[str]:
         if len(value) > 19 and value[-1:] in "Z0123456789" and ("Z" in value or value[-6] in "+-"):
             found.add(datetime.fromisoformat(value).astimezone(UTC).isoformat(timespec="minutes"))
         return found
-    try:
+    with suppress(InvalidOperation):
         found.add(f"{Decimal(text).normalize():f}")
-    except InvalidOperation:
-        pass
     return found
