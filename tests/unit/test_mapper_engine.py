@@ -33,7 +33,7 @@ def test_a_patient_without_a_number_holds_the_message(pid: str) -> None:
 
 def test_an_event_without_a_map_is_told() -> None:
     with pytest.raises(NoMap):
-        converted("ADT^A60^ADT_A60", PID)
+        converted("QRY^A19^QRY_A19", PID)
 
 
 def test_a_sender_that_no_site_names_is_told() -> None:
