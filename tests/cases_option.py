@@ -5,4 +5,5 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-cases", action="store_true", help="write tests/cases/**/expected.json anew")
-    parser.addoption("--update-ratchet", action="store_true", help="write ratchet.json of tests/coverage and tests/agreement anew")
+    anew = "write ratchet.json of tests/coverage and tests/agreement anew"
+    parser.addoption("--update-ratchet", action="store_true", help=anew)

@@ -127,6 +127,6 @@ def test_agreement_with_other_converters_does_not_fall(request: pytest.FixtureRe
 
 
 def test_every_verdict_is_about_something() -> None:
-    found = {(project, element) for project, element, judgement in compared(load_catalog(data_folder("mappings")))}
+    found = {(project, element) for project, element, _ in compared(load_catalog(data_folder("mappings")))}
     idle = [one for one in verdicts() if not any(judged(*it, [one]) != NOT_JUDGED for it in found)]
     assert idle == []
