@@ -248,10 +248,14 @@ def _wanted(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], 
     only = _chosen(segment_map.only, site, slots)
     if not segment_map.when:
         return only
+    fields = [(slots.index((path.segment, False)), path.field) for path in segment_map.when]
     texts = [_text_of(path, slots) for path in segment_map.when]
 
     def wanted(filled: Slots) -> bool:
-        return any(text(filled) for text in texts) and (only is None or only(filled))
+        for (slot, number), text in zip(fields, texts, strict=True):
+            if len(filled[slot]) > number and filled[slot][number] and text(filled):
+                return only is None or only(filled)
+        return False
 
     return wanted
 

@@ -113,6 +113,10 @@ class _Run:
             for number, entry in enumerate(plan.entries)
             if (dropped := maps[entry.map].dropped) and dropped(self.slots[number])
         )
+        self.wanted = [
+            number not in self.dropped and ((wanted := maps[entry.map].wanted) is None or wanted(self.slots[number]))
+            for number, entry in enumerate(plan.entries)
+        ]
         self.identifiers = self._identifiers()
         self.ids = [
             resource_id(entry.resource, *identifier) if identifier else None
@@ -128,7 +132,7 @@ class _Run:
         seen: dict[tuple[str, tuple[str, str]], int] = {}
         entries = self.plan.entries
         own = [
-            self.maps[entry.map].identify(self.slots[number]) if self._wanted(number, entry) else None
+            self.maps[entry.map].identify(self.slots[number]) if self.wanted[number] else None
             for number, entry in enumerate(entries)
         ]
         for entry, one in zip(entries, own, strict=True):
@@ -144,10 +148,6 @@ class _Run:
                     self.repeated.add(len(found))
             found.append(identifier)
         return found
-
-    def _wanted(self, number: int, entry: Entry) -> bool:
-        wanted = self.maps[entry.map].wanted
-        return (wanted is None or wanted(self.slots[number])) and number not in self.dropped
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
@@ -204,7 +204,7 @@ class _Run:
         """Build the resource of one entry; None (with an issue) where FHIR requires what the message lacks."""
         compiled, slots, resource_id_ = self.maps[entry.map], self.slots[number], self.ids[number]
         if resource_id_ is None:
-            if self._wanted(number, entry):
+            if self.wanted[number]:
                 self._no_identity(entry)
             elif number in self.dropped:
                 self._left_out(entry, compiled)

@@ -149,7 +149,7 @@ class _Writer:
     def __init__(self, segment_map: SegmentMap, elements: Elements) -> None:
         self._map, self._elements = segment_map, elements
         self._slots = {slot: number for number, slot in enumerate(slot_order(segment_map))}
-        self._names: dict[str, Any] = {}
+        self._names: dict[str, Any] = {"NEW": object()}
 
     def bind(self, number: int, rule: Rule, convert: Any) -> None:
         """Make what a rule needs when it runs: V, a constant; K, what converts; G, what was converted before."""
@@ -259,8 +259,8 @@ class _Writer:
         if rule.whole and len(rule.sources) == 1:
             yield f"{pad}r = (r,)"
         if f"G{number}" in self._names:
-            yield f"{pad}v = G{number}(r)"
-            yield f"{pad}if v is None: v = K{number}(r, doubts)"
+            yield f"{pad}v = G{number}(r, NEW)"
+            yield f"{pad}if v is NEW: v = K{number}(r, doubts)"
         else:
             yield f"{pad}v = K{number}(r, doubts)"
         yield f"{pad}if v is not None:"

@@ -25,8 +25,8 @@ CLEARED_MADE: Made = (None, CLEARED)
 class Maker:
     """How one rule makes its value.
 
-    `known` holds what was made without doubt, by the source: the generated code looks there first, and calls `make`
-    (source, doubts) for the rest. None: nothing is remembered.
+    `known` holds what was made without doubt (None: nothing), by the source: the generated code looks there first, and
+    calls `make` (source, doubts) for the rest. Where it is None, nothing is remembered.
     """
 
     make: Callable[[Any, Doubts], Any]
@@ -102,11 +102,10 @@ def _remembering(convert: Callable[[Any], Made], number: int, length: Callable[[
 
 def _remember(raw: Any, made: Made, known: dict[Any, Any], others: dict[Any, Made]) -> None:
     value, doubt = made
-    sure = doubt is None and value is not None
-    memo: dict[Any, Any] = known if sure else others
+    memo: dict[Any, Any] = others if doubt else known
     if len(memo) >= MEMO_LIMIT:
         memo.clear()
-    memo[raw] = value if sure else made
+    memo[raw] = made if doubt else value
 
 
 def _length(raws: tuple[str, ...]) -> int:
