@@ -124,11 +124,13 @@ def _show_subjects(console: Console, subjects: list[Subject], infusions: dict[st
 
 def _show_unmapped(console: Console, status: dict[str, Any]) -> None:
     rows = status["unmapped"][:UNMAPPED_SHOWN]
-    if rows:
-        table = Table("hospital", "message", "field", "times", title="Populated fields that no rule reads, most first")
-        for row in rows:
-            table.add_row(row["site"], row["structure"], row["path"], str(row["count"]))
-        console.print(table)
+    if not rows:
+        console.print("Every populated field of these messages is mapped, or left out with a written reason.")
+        return
+    table = Table("hospital", "message", "field", "times", title="Populated fields that no rule reads, most first")
+    for row in rows:
+        table.add_row(row["site"], row["structure"], row["path"], str(row["count"]))
+    console.print(table)
 
 
 async def _until_interrupted() -> None:
