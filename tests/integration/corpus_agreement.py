@@ -4,6 +4,7 @@ A fact is a value at an element: `Patient.name.family`, `EVERYMAN`. Ids, referen
 systems are no facts: every converter chooses its own.
 """
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -94,8 +95,6 @@ def _forms(value: str) -> set[str]:
         if len(value) > 19 and value[-1:] in "Z0123456789" and ("Z" in value or value[-6] in "+-"):
             found.add(datetime.fromisoformat(value).astimezone(UTC).isoformat(timespec="minutes"))
         return found
-    try:
+    with contextlib.suppress(InvalidOperation):
         found.add(f"{Decimal(text).normalize():f}")
-    except InvalidOperation:
-        pass
     return found
