@@ -40,7 +40,7 @@ def cell_facts_in_notes(segments: tuple[Segment, ...]) -> tuple[Segment, ...]:
             made += [
                 _fact(segment, name, text) for name, text in note_facts(segment.raw(3)).items() if text[0].isdigit()
             ]
-        else:
+        elif not segment.name.startswith("Z"):  # a Z segment may stand anywhere
             behind = False
     return tuple(made)
 

@@ -85,9 +85,8 @@ def _happenings(message_map: MessageMap, parts: Sequence[tuple[Part, Spot]]) -> 
             if part.map != rule.old:
                 continue
             new = places.get(rule.new, NOWHERE).one(spot, old)
-            # Of two alike (A24: PID and PID) the first stays, and the others are joined to it.
-            first = next(number for number, (one, _) in enumerate(parts) if one.map == rule.new)
-            new = first if rule.old == rule.new else new
+            if rule.old == rule.new:  # of two alike (A24: PID and PID) the first stays, the others are joined to it
+                new = next(number for number, (one, _) in enumerate(parts) if one.map == rule.new)
             what = places.get(rule.what, NOWHERE).one(spot, old) if rule.what else None
             if new is not None and new != old:
                 found.append(Happening(rule.kind, old, new, what))

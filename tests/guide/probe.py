@@ -59,8 +59,10 @@ def outcome(row: Row) -> str:
     if said == MAPPED:
         return said
     path = Path2(row.segment, row.number)
-    reasons = (one.map.ignored[path] for one in maps().values() if path in one.map.ignored)
-    reason = next(reasons, "")
+    # What another resource leaves out says nothing of a segment that follows this one, nor of what this one reads.
+    own = row.segment in FOLLOWERS or said.startswith("elsewhere: ")
+    given = (one.map for one in maps().values() if not own or one.map.resource == row.resource)
+    reason = next((one.ignored[path] for one in given if path in one.ignored), "")
     return f"ignored: {reason}" if reason else said
 
 

@@ -43,7 +43,7 @@ BASE: Mapping[str, Mapping[int, str]] = {
     "OBR": {2: "O-1", 3: "F-1", 4: "58410-2^CBC^LN"},
     "OBX": {2: "NM", 3: "718-7^Hemoglobin^LN", 5: "88", 6: "g/L", 11: "F"},
     "ORC": {1: "NW", 2: "O-1", 3: "F-1"},
-    "PID": {3: "P1001^^^TESTHOSP^MR"},
+    "PID": {3: "P1001^^^TESTHOSP^MR", 18: "AC77^^^TESTHOSP^AN"},
     "PR1": {3: "38.99^Venepuncture^L"},
     "PV1": {2: "I", 19: "V55"},
     "RF1": {6: "RF-1"},

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from adapter.data import data_folder
 from adapter.fhir import search_params
-from adapter.fhir.search_values import date_range
+from adapter.fhir.search_values import date_range, plain
 from adapter.store import index
 from adapter.store.database import Database, rows, run
 from adapter.store.search import compile_query, search, total
@@ -74,7 +74,8 @@ def ask(connection: Connection, resource_type: str, *params: tuple[str, str], co
     return ids
 
 
-@given(system=texts, code=texts, name=texts)
+# A name of accents alone has nothing to search by, and the search refuses it.
+@given(system=texts, code=texts, name=texts.filter(plain))
 def test_a_resource_is_found_by_its_own_values(database: Database, system: str, code: str, name: str) -> None:
     with database.write() as connection:
         fill(
