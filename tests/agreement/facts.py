@@ -4,7 +4,6 @@ A fact is a value at an element: `Patient.name.family`, `EVERYMAN`. Ids, referen
 systems are no facts: every converter chooses its own.
 """
 
-import contextlib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
