@@ -206,12 +206,13 @@ class Worker:
                     writer.put(mapped, site=one.claimed.site, message_id=one.claimed.id)
             writer.flush()
             done = told(connection, done, writer.effects, now=now)
-            identified(self._rules.writing(connection, now), done)
             inbox.add_findings(connection, findings(done))
             worklist.write(connection, [(one.claimed.id, one.lacking) for one in done])
             ended = [one.finished for one in done if one.finished.state != "received"]
             lanes.finish(connection, ended, worker=self._name, mapping=self._rules.mapping)
             owed.write(connection, [one.id for one in ended])
+            # What waits may have been held just now, before what it waits for.
+            identified(self._rules.writing(connection, now), done)
             lanes.give_back(connection, untried, worker=self._name)
             lanes.release(connection, worker=self._name)
             waiting = self._database.others_wait

@@ -52,6 +52,9 @@ class Statement:
     defaults: tuple[str, ...] = ()
     cleared: tuple[str, ...] = ()
     patient_id: str | None = None
+    map: str = "OBX-Observation"
+    undone: tuple[str, ...] = ()
+    cancels: bool = False
 
 
 def put(database: Database, resources: Sequence[dict[str, Any]], *, message: int = 1) -> None:

@@ -76,7 +76,7 @@ def test_the_history_is_a_valid_bundle_newest_first_and_pages(client: httpx.Clie
     [
         ("/fhir/Observation/none", 404, "not-found"),
         ("/fhir/Observation/none/_history", 404, "not-found"),
-        ("/fhir/Medication/x", 404, "not-supported"),
+        ("/fhir/Slot/x", 404, "not-supported"),
         ("/fhir/observation", 404, "not-supported"),
         ("/fhir/Observation/o1/no/such/place", 404, "not-found"),
         ("/nothing", 404, "not-found"),

