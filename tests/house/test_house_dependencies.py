@@ -14,7 +14,10 @@ FILES = "https://files.pythonhosted.org/"
 
 
 def declared() -> set[str]:
-    listed = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["dependency-groups"]["dev"]]
+    listed = [
+        *PYPROJECT["project"]["dependencies"],
+        *(one for group in PYPROJECT["dependency-groups"].values() for one in group),
+    ]
     return {name_of(requirement) for requirement in listed}
 
 
@@ -29,8 +32,14 @@ def test_every_dependency_has_its_row_and_no_row_is_left_over() -> None:
 
 def test_the_lock_file_holds_what_pyproject_asks_for() -> None:
     own = next(package for package in LOCK["package"] if package["name"] == PYPROJECT["project"]["name"])
-    locked = own["metadata"]["requires-dist"] + own["metadata"]["requires-dev"]["dev"]
-    asked = [*PYPROJECT["project"]["dependencies"], *PYPROJECT["dependency-groups"]["dev"]]
+    locked = [
+        *own["metadata"]["requires-dist"],
+        *(one for group in own["metadata"]["requires-dev"].values() for one in group),
+    ]
+    asked = [
+        *PYPROJECT["project"]["dependencies"],
+        *(one for group in PYPROJECT["dependency-groups"].values() for one in group),
+    ]
     assert {(entry["name"], entry["specifier"]) for entry in locked} == {
         (re.sub(r"[._]", "-", name_of(text)), specifier_of(text)) for text in asked
     }
