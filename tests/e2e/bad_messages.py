@@ -59,10 +59,10 @@ REFUSED = {
     "B1 no MSH": Refused(message(PID, OBR), "AR", "100", "MSH^1", "H2F-2001", HOSPITAL, ""),
     "B2 MSH without MSH-2": Refused(b"MSH|\r", "AR", "101", "MSH^1^2", "H2F-2002", HOSPITAL, ""),
     "B7 unsupported type": Refused(
-        fahzu("B7", msh_9="BAR^P01"), "CR", "200", "MSH^1^9^1^1", "H2F-2005", HOSPITAL, "B7"
+        fahzu("B7", msh_9="NMD^N02"), "CR", "200", "MSH^1^9^1^1", "H2F-2005", HOSPITAL, "B7"
     ),
     "B7 unsupported type in 2.3.1": Refused(
-        jinhua("B7a", JINHUA_PID, msh=JINHUA.replace("ORU^R01", "BAR^P01")),
+        jinhua("B7a", JINHUA_PID, msh=JINHUA.replace("ORU^R01", "NMD^N02")),
         *("AR", "200", "MSH^1^9", "H2F-2005", HOSPITAL, "B7a"),
     ),
     "B8 unsupported event": Refused(

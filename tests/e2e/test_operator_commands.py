@@ -31,8 +31,8 @@ def suspect(number: str) -> bytes:
     return raw
 
 
-def unmapped(number: str) -> bytes:
-    """A cancelled admission: kept, without a map."""
+def cancelled(number: str) -> bytes:
+    """A cancelled admission."""
     return message(header(msh_10=number, msh_9="ADT^A11^ADT_A09"), "EVN||20180101080000+0800", PID, "PV1|1|I|H01")
 
 
@@ -90,12 +90,12 @@ def settings(kind: Callable[[], dict[str, str]]) -> dict[str, str]:
 def program(tmp_path_factory: pytest.TempPathFactory, kind: Callable[[], dict[str, str]]) -> Generator[Adapter]:
     """A program that has one message of every kind."""
     with adapter(tmp_path_factory.mktemp("operator"), operator_token=TOKEN, **kind()) as it:
-        refused = message(header(msh_10="R1", msh_9="BAR^P01"), PID)
+        refused = message(header(msh_10="R1", msh_9="NMD^N02"), PID)
         bad_bytes = message(header(msh_10="R2"), PID, OBR, OBX) + b"NTE|1||\xd5\xc5\xff\r"
         other = PID.replace("00A90001", "00A90002")
         kept = message(header(msh_10="U1", msh_9="ADT^A11^ADT_A09"), "EVN||20180101080000+0800", other, "PV1|1|I|H01")
         send(it, [result(msh_10="M1")] * 2 + [refused, bad_bytes, kept, suspect("H1"), result(msh_10="M2")])
-        assert settled(it) == {"mapped": 1, "rejected": 2, "unmapped": 1, "held": 1, "received": 1}
+        assert settled(it) == {"mapped": 2, "rejected": 2, "held": 1, "received": 1}
         yield it
 
 
@@ -288,20 +288,20 @@ def test_doctor_names_the_stuck_lane_and_who_mends_it(program: Adapter):
 
 def test_h1_h3_requeue_shows_a_plan_then_does_it_once(tmp_path: Path, settings: dict[str, str]):
     with adapter(tmp_path / "data", **settings) as it:
-        send(it, [unmapped(f"U{number}") for number in range(20)])
-        assert settled(it) == {"unmapped": 20}
-        (planned,) = objects(run("requeue", "--state", "unmapped", "--json", of=it))
+        send(it, [cancelled(f"U{number}") for number in range(20)])
+        assert settled(it) == {"mapped": 20}
+        (planned,) = objects(run("requeue", "--state", "mapped", "--json", of=it))
         assert (planned["messages"], planned["patients"], planned["done"]) == (20, 1, 0)
         assert it.rows("SELECT count(*) AS n FROM action")[0]["n"] == 0
         asked = ("requeue", "--type", "ADT^A11", "--yes", "--reason", "a map was added", "--actor", "analyst", "--json")
         (done,) = objects(run(*asked, of=it))
         assert done["done"] == 20
-        assert settled(it) == {"unmapped": 20}
+        assert settled(it) == {"mapped": 20}
         actions = it.rows("SELECT DISTINCT actor, kind, detail FROM action")
         assert actions == [{"actor": "analyst", "kind": "requeue", "detail": "a map was added"}]
         assert it.rows("SELECT count(*) AS n FROM action")[0]["n"] == 20
         assert "a map was added" in run("message", "1", of=it)
-        assert "--reason" in run_failing("requeue", "--state", "unmapped", "--yes", of=it)
+        assert "--reason" in run_failing("requeue", "--state", "mapped", "--yes", of=it)
 
 
 def run_failing(*arguments: str, of: Adapter) -> str:
