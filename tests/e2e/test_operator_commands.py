@@ -293,7 +293,19 @@ def test_h1_h3_requeue_shows_a_plan_then_does_it_once(tmp_path: Path, settings: 
         (planned,) = objects(run("requeue", "--state", "mapped", "--json", of=it))
         assert (planned["messages"], planned["patients"], planned["done"]) == (20, 1, 0)
         assert it.rows("SELECT count(*) AS n FROM action")[0]["n"] == 0
-        asked = ("requeue", "--type", "ADT^A11", "--yes", "--reason", "a map was added", "--actor", "analyst", "--json")
+        asked = (
+            "requeue",
+            "--state",
+            "mapped",
+            "--type",
+            "ADT^A11",
+            "--yes",
+            "--reason",
+            "a map was added",
+            "--actor",
+            "analyst",
+            "--json",
+        )
         (done,) = objects(run(*asked, of=it))
         assert done["done"] == 20
         assert settled(it) == {"mapped": 20}
