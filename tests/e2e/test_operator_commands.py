@@ -267,7 +267,7 @@ def test_metrics_tell_what_happened_and_name_nobody(program: Adapter):
     assert float(lines['adapter_answer_seconds_count{channel="mllp"}']) == 7
     assert float(lines['adapter_in_flight{channel="mllp"}']) == 0
     assert float(lines['adapter_waiting{site="FAHZU",state="held"}']) == 1
-    assert float(lines['adapter_converted_total{state="mapped"}']) == 1
+    assert float(lines['adapter_converted_total{state="mapped"}']) == 2
     assert float(lines["adapter_database_up"]) == 1
     assert float(lines["adapter_disk_free_bytes"]) > 0
     for secret in ("00A90001", "试", "19541202", "M1", "127.0.0.1"):
