@@ -21,6 +21,11 @@ def resource_id(resource_type: str, system: str, value: str) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
+def reference_to(resource_type: str, system: str, value: str) -> dict[str, str]:
+    """A Reference to the resource that this identifier names, whether it is stored or not."""
+    return {"reference": f"{resource_type}/{resource_id(resource_type, system, value)}"}
+
+
 @lru_cache(maxsize=1_000)
 def _named(resource_type: str, system: str) -> Any:
     """The digest of all but the value; to start from it takes half as long as to start anew."""

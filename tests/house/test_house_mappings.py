@@ -1,11 +1,13 @@
 """Is every mapping used, shown by a case, and free to use."""
 
 import csv
+from collections import Counter
 from pathlib import Path
 
 import pytest
 import yaml
 
+from adapter.mapper.datatypes import FAMILIES
 from tests.house.project import PROJECT, code_spans, table_rows
 
 MAPPINGS = PROJECT / "mappings"
@@ -35,6 +37,11 @@ def test_every_code_table_is_used() -> None:
     readers = (*MAPPINGS.glob("**/*.yaml"), *PROJECT.glob("adapter/mapper/**/*.py"))
     text = "\n".join(path.read_text(encoding="utf-8") for path in readers)
     assert [path.name for path in MAPPINGS.glob("codes/*.csv") if path.stem not in text] == []
+
+
+def test_no_converter_hides_another_of_its_name() -> None:
+    named = Counter(converter.name for family in FAMILIES for converter in family.CONVERTERS)
+    assert [name for name, times in named.items() if times > 1] == []
 
 
 def test_every_code_system_that_a_mapping_writes_has_its_licence_told() -> None:

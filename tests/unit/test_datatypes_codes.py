@@ -123,6 +123,24 @@ def test_hl7_tables_and_what_a_hospital_adds_to_them(of: str, table: str, sent: 
     assert one("CWE-code", sent, at=f"codes:{table}", of=of) == code
 
 
+@pytest.mark.parametrize(
+    ("name", "at", "fields"),
+    [
+        ("XPN-IS-observer", ("PEO-9", "PEO-10"), ("Synthetic^Observer", "ZZ^unheard of")),
+        ("CWE-chargeStatus", ("FT1-6", "FT1-7"), ("ZZ^unheard of", "1")),
+        ("PRB-clinicalStatus", ("PRB-1", "PRB-14", "PRB-9"), ("AD", "ZZ^unheard of", "")),
+    ],
+)
+def test_what_is_made_of_a_code_without_a_row_names_it_for_the_worklist(
+    name: str, at: tuple[str, ...], fields: tuple[str, ...]
+) -> None:
+    assert [sent.code for sent in several(name, *fields, at=at).sent] == ["ZZ"]
+
+
+def test_a_criterion_without_a_row_names_its_code_for_the_worklist() -> None:
+    assert [sent.code for sent in one("IS-seriousnessCriterion", "ZZ", at="PEO-11").sent] == ["ZZ"]
+
+
 def test_a_code_that_is_in_no_hl7_table_writes_nothing() -> None:
     made = one("CWE-code", "Q", at="codes:0001-administrative-sex")
     assert (made.value, made.kind) == (None, "unmapped-code")

@@ -141,6 +141,10 @@ def test_a_group_number_is_read_in_both_of_its_types() -> None:
     assert {without_doubt(one("EI-PlacerGroupIdentifier", raw, at="ORC-4"))["value"] for raw in sent} == {"G1"}
 
 
+def test_delimiters_alone_are_no_number() -> None:
+    assert one("EI-PlacerGroupIdentifier", "&", at="ORC-4") is None
+
+
 def test_an_order_was_written_when_it_is_new() -> None:
     assert several("DTM-authoredOn", "20240105", "NW", at=("ORC-9", "ORC-1")) == "2024-01-05"
     assert several("DTM-authoredOn", "20240105", "CA", at=("ORC-9", "ORC-1")) is None

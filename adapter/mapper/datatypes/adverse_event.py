@@ -12,9 +12,9 @@ from adapter.mapper.datatypes.cells import product_reference
 from adapter.mapper.datatypes.converter import Bound, Converter, first, part, whole_text
 from adapter.mapper.datatypes.cwe import Concepts, TableCodes
 from adapter.mapper.datatypes.cx import UNKNOWN, identifier
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime
-from adapter.mapper.datatypes.quantity import CONVERTERS as QUANTITIES
+from adapter.mapper.datatypes.quantity import bind_number_and_unit
 from adapter.mapper.sites import Site
 
 GUIDE = "http://hl7.org/fhir/uv/ae-research-backport-ig/StructureDefinition"
@@ -65,7 +65,7 @@ def _bind_criterion(site: Site, _paths: tuple[str, ...]) -> Bound:
             {"url": "criterionPresent", "valueBoolean": True},
         ]
         value = _extension("seriousness-criteria", extension=parts)
-        return Doubt(value, made.code, made.text, made.kind) if isinstance(made, Doubt) else value
+        return doubted_as(made, value)
 
     return is_criterion
 
@@ -106,20 +106,19 @@ def _bind_contributor(site: Site, _paths: tuple[str, ...]) -> Bound:
             reference["display"] = next((one.get("display", "") for one in concept.get("coding", [])), "")
         if said or not reference.get("display"):
             reference["display"] = said or "Observer"
-        return Doubt(reference, made.code, made.text, made.kind) if isinstance(made, Doubt) else reference
+        return doubted_as(made, reference)
 
     return observer
 
 
 def _grade_of(site: Site) -> Callable[[tuple[Segment, ...]], str]:
     """The grade that one of the OBX tells, as a code of table ae-grade; empty where none does."""
-    codes, grades = Concepts(site, "OBX-3").table, site.table(GRADES)
-    own = {code for code, row in codes.items() if any(target["code"] in GRADE_CODES for target in row.targets)}
+    own, grades = Concepts(site, "OBX-3").codes_of(GRADE_CODES) | GRADE_CODES, site.table(GRADES)
 
     def grade(segments: tuple[Segment, ...]) -> str:
         for segment in segments:
             field, value = segment.field(3), segment.field(5)
-            if field and value and part(field[0], 1) in own | GRADE_CODES:
+            if field and value and part(field[0], 1) in own:
                 said = part(value[0], 1)
                 return said if said in grades else part(value[0], 2)
         return ""
@@ -172,7 +171,7 @@ def _bind_suspect(site: Site, _paths: tuple[str, ...]) -> Bound:
                 parts.append({"url": "causality", "extension": causality})
             if parts:
                 made.append(_extension("suspect-entity", extension=parts))
-        return Doubt(made or None, doubt.code, doubt.text, doubt.kind) if doubt else made or None
+        return doubt.of(made or None) if doubt else made or None
 
     return suspect
 
@@ -222,7 +221,7 @@ def _bind_action(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 def _bind_dosage(site: Site, paths: tuple[str, ...]) -> Bound:
     """Amount, unit and route of a drug that a report tells of, as one Dosage."""
-    amount = next(one for one in QUANTITIES if one.name == "NM-CWE-Quantity").bind(site, paths[:2])
+    amount = bind_number_and_unit(site, paths[:2])
     routes = Concepts(site, paths[2])
 
     def dosage(value: Field, unit: Field, route: Field) -> dict[str, Any] | Doubt | None:
@@ -232,9 +231,7 @@ def _bind_dosage(site: Site, paths: tuple[str, ...]) -> Bound:
             made["doseAndRate"] = [{"doseQuantity": without_doubt(quantity)}]
         if concept := without_doubt(routes.concept(route[0])) if route else None:
             made["route"] = concept
-        if isinstance(quantity, Doubt):
-            return Doubt(made or None, quantity.code, quantity.text, quantity.kind)
-        return made or None
+        return doubted_as(quantity, made or None)
 
     return dosage
 

@@ -20,7 +20,6 @@ from adapter.mapper.datatypes.event_status import ended
 from adapter.mapper.datatypes.nm import measured
 from adapter.mapper.sites import Site
 
-_BY_NAME = {converter.name: converter for converter in (*xcn.CONVERTERS, *places.CONVERTERS)}
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 _LONGEST = 366 * 86_400
 _REMOVED = "D"
@@ -108,7 +107,7 @@ def _bind_patient(_site: Site, _paths: tuple[str, ...]) -> Bound:
 
 def _bind_contacts(site: Site, paths: tuple[str, ...]) -> Bound:
     """SCH-12 and SCH-16, who is asked about the appointment, and SCH-20, who entered it."""
-    reference = _BY_NAME["XCN-Reference"].bind(site, paths)
+    reference = xcn.bind_reference(site, paths)
     kinds = (
         {"text": "placer contact"},
         {"text": "filler contact"},
@@ -154,7 +153,7 @@ class _Resources:
             if actor:
                 made.append(self._participant(segment, actor, base, doubts))
         last = doubts[-1] if doubts else None
-        return Doubt(made, last.code, last.text, last.kind) if last and made else made or None
+        return last.of(made) if last and made else made or None
 
     def _participant(self, segment: Segment, actor: dict[str, Any], base: str | None, doubts: list[Doubt]) -> Any:
         kind, status = segment.field(self._at[2]), segment.field(self._at[8])
@@ -200,7 +199,7 @@ def _bind_general(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 
 def _bind_place(site: Site, paths: tuple[str, ...]) -> Bound:
-    place = _BY_NAME["PL-Reference"].bind(site, paths)
+    place = places.bind_reference(site, paths)
 
     def actor(segment: Segment) -> dict[str, Any] | None:
         sent: Sequence[Repetition] = segment.field(3)
@@ -210,7 +209,7 @@ def _bind_place(site: Site, paths: tuple[str, ...]) -> Bound:
 
 
 def _bind_person(site: Site, paths: tuple[str, ...]) -> Bound:
-    reference = _BY_NAME["XCN-Reference"].bind(site, paths)
+    reference = xcn.bind_reference(site, paths)
 
     def actor(segment: Segment) -> dict[str, Any] | None:
         sent = segment.field(3)
@@ -228,7 +227,7 @@ def _bind_services(site: Site, _paths: tuple[str, ...]) -> Bound:
         made = [concepts.concept(one) for one in kept]
         found = [value for one in made if (value := without_doubt(one))]
         doubt = next((one for one in made if isinstance(one, Doubt)), None)
-        return Doubt(found, doubt.code, doubt.text, doubt.kind) if doubt and found else found or None
+        return doubt.of(found) if doubt and found else found or None
 
     return services
 
@@ -240,7 +239,7 @@ CONVERTERS = (
     Converter("TQ-DTM-appointmentEnd", "instant", _bind_end, sources=8, reads=frozenset({1, 2, 4, 5})),
     Converter("NM-CWE-minutes", "positiveInt", _bind_minutes, sources=2, reads=frozenset({1, 2})),
     Converter("CX-AppointmentPatient", _BACKBONE, _bind_patient, sources=1, whole=True, reads=frozenset({1})),
-    Converter("XCN-AppointmentContact", _BACKBONE, _bind_contacts, sources=3, reads=_BY_NAME["XCN-Reference"].reads),
+    Converter("XCN-AppointmentContact", _BACKBONE, _bind_contacts, sources=3, reads=xcn.READS),
     Converter(
         "AIG-AppointmentParticipant", _BACKBONE, _bind_general, sources=_TIMED, fields=(2, 3, 4, *range(8, 13), 14)
     ),

@@ -9,10 +9,10 @@ from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper.codes import CANONICAL
 from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, part, plain
 from adapter.mapper.datatypes.cwe import Concepts
-from adapter.mapper.datatypes.cx import field_of, identifier
+from adapter.mapper.datatypes.cx import cx_number, field_of
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.datatypes.trial import PHASE_SYSTEM, VISIT_SYSTEM, day_extension, visit_extension
-from adapter.mapper.ids import resource_id
+from adapter.mapper.ids import reference_to
 from adapter.mapper.sites import Site
 
 CELLS = f"{CANONICAL}/NamingSystem/tli-cells"
@@ -25,7 +25,7 @@ PRODUCT = "PRODUCT-NUMBER"
 
 def product_reference(number: str) -> dict[str, str]:
     """The BiologicallyDerivedProduct of an aliquot or a donation."""
-    return {"reference": f"BiologicallyDerivedProduct/{resource_id('BiologicallyDerivedProduct', CELLS, number)}"}
+    return reference_to("BiologicallyDerivedProduct", CELLS, number)
 
 
 def st_infused(repetition: Repetition) -> dict[str, Any] | None:
@@ -80,8 +80,7 @@ def ei_parent(donation: Field, own: Field) -> dict[str, str] | None:
 
 def _bind_donation(site: Site, _paths: tuple[str, ...]) -> Bound:
     """The number of the donation among the OBX of an infusion."""
-    codes = Concepts(site, "OBX-3").table
-    own = {code for code, row in codes.items() if any(target["code"] == PRODUCT for target in row.targets)}
+    own = Concepts(site, "OBX-3").codes_of({PRODUCT})
 
     def obx_parent(segments: tuple[Segment, ...]) -> dict[str, str] | None:
         for segment in segments:
@@ -99,12 +98,8 @@ def _bind_patient(site: Site, paths: tuple[str, ...]) -> Bound:
     table = site.identifiers.of_field(field_of(paths[0]))
 
     def cx_patient(field: Field) -> dict[str, str] | None:
-        repetition = field[0]
-        authorities = (part(repetition, 4), part(repetition, 4, 2))
-        made = without_doubt(
-            identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
-        )
-        return {"reference": f"Patient/{resource_id('Patient', made['system'], made['value'])}"} if made else None
+        made = without_doubt(cx_number(table, field[0]))
+        return reference_to("Patient", made["system"], made["value"]) if made else None
 
     return cx_patient
 

@@ -5,12 +5,12 @@ from functools import partial
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
-from adapter.mapper.datatypes import xcn
 from adapter.mapper.datatypes.converter import Bound, Converter, first, part, plain
 from adapter.mapper.datatypes.cwe import Concepts, TableCodes, codings_of
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime, period
 from adapter.mapper.datatypes.nm import measured
+from adapter.mapper.datatypes.xcn import performer
 from adapter.mapper.sites import Site
 
 NO_CHARGE = Doubt(None, "103", "is a payment, a credit or an adjustment, which is no charge", "no-charge")
@@ -21,7 +21,6 @@ ORDERER = {
         {"system": "http://terminology.hl7.org/CodeSystem/v2-0443", "code": "OP", "display": "Ordering Provider"}
     ]
 }
-_XCN = next(converter for converter in xcn.CONVERTERS if converter.name == "XCN-Reference")
 
 
 def _bind_status(site: Site, _paths: tuple[str, ...]) -> Bound:
@@ -32,13 +31,9 @@ def _bind_status(site: Site, _paths: tuple[str, ...]) -> Bound:
         if not first(kind):
             return "unknown" if first(code) or first(code, 2) else None
         made = table.code(kind[0])
-        return (
-            NO_CHARGE
-            if made is None
-            else Doubt("unknown", made.code, made.text, made.kind)
-            if isinstance(made, Doubt)
-            else made
-        )
+        if made is None:
+            return NO_CHARGE
+        return made.of("unknown") if isinstance(made, Doubt) else made
 
     return charge_status
 
@@ -82,7 +77,7 @@ def _bind_occurrence(site: Site, _paths: tuple[str, ...]) -> Bound:
         made = period(first(field), ranged, zone) if ranged else moment(field[0])
         value = without_doubt(made)
         written = {"occurrencePeriod" if ranged else "occurrenceDateTime": value} if value else None
-        return Doubt(written, made.code, made.text, made.kind) if isinstance(made, Doubt) else written
+        return doubted_as(made, written)
 
     return occurrence
 
@@ -105,17 +100,6 @@ def _bind_named(site: Site, paths: tuple[str, ...], *, kind: str) -> Bound:
     return named
 
 
-def _bind_performer(site: Site, paths: tuple[str, ...], *, function: dict[str, Any] | None) -> Bound:
-    reference = _XCN.bind(site, paths)
-    stated = {"function": function} if function else {}
-
-    def performer(repetition: Repetition) -> dict[str, Any] | None:
-        made = reference(repetition)
-        return {**stated, "actor": made} if made else None
-
-    return performer
-
-
 CONVERTERS = (
     Converter("CWE-chargeStatus", "code", _bind_status, sources=2, reads=frozenset({1, 2})),
     Converter("CP-Money", "Money", plain(charge_money), sources=3, reads=frozenset({1, 2})),
@@ -123,6 +107,6 @@ CONVERTERS = (
     Converter("DR-occurrence", "occurrence[x]", _bind_occurrence, whole=True, reads=frozenset({1, 2})),
     Converter("CWE-OrganizationReference", "Reference", partial(_bind_named, kind="Organization")),
     Converter("CWE-ProcedureReference", "Reference", partial(_bind_named, kind="Procedure")),
-    Converter("XCN-ChargeItemPerformer", "BackboneElement", partial(_bind_performer, function=None), reads=_XCN.reads),
-    Converter("XCN-ChargeItemOrderer", "BackboneElement", partial(_bind_performer, function=ORDERER), reads=_XCN.reads),
+    performer("XCN-ChargeItemPerformer"),
+    performer("XCN-ChargeItemOrderer", ORDERER),
 )

@@ -7,7 +7,7 @@ from adapter.mapper.datatypes.cwe import Concepts
 from adapter.mapper.datatypes.cx import identifier
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime
-from adapter.mapper.ids import resource_id
+from adapter.mapper.ids import reference_to
 from adapter.mapper.sites import Site
 
 CONSENT = f"{CANONICAL}/NamingSystem/tli-consent"
@@ -29,22 +29,19 @@ def _bind_donor(site: Site, _paths: tuple[str, ...]) -> Bound:
     def donor(repetition: Repetition) -> dict[str, str] | Doubt | None:
         number = identifier(table, part(repetition, 1), authorities=("TLI2017",), type_code="DR")
         made = without_doubt(number)
-        if not made:
-            return None
-        return {"reference": f"Patient/{resource_id('Patient', made['system'], made['value'])}"}
+        return reference_to("Patient", made["system"], made["value"]) if made else None
 
     return donor
 
 
 def _bind_date(site: Site, paths: tuple[str, ...]) -> Bound:
-    codes = Concepts(site, "OBX-3").table
-    own = {code for code, row in codes.items() if any(one["code"] == DONOR_CONSENT for one in row.targets)}
+    own = Concepts(site, "OBX-3").codes_of({DONOR_CONSENT}) | {DONOR_CONSENT}
     moment = bind_datetime(site, paths)
 
     def consent_date(segments: tuple[Segment, ...]) -> str | Doubt | None:
         for segment in segments:
             field, value = segment.field(3), segment.field(5)
-            if field and value and part(field[0], 1) in own | {DONOR_CONSENT}:
+            if field and value and part(field[0], 1) in own:
                 return moment(value[0])
         return None
 

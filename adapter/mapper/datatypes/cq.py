@@ -39,6 +39,11 @@ def components(component: Component) -> Field:
     return (tuple((text,) for text in component),) if any(component) else ()
 
 
+def whole(repetition: Repetition) -> Repetition:
+    """A type as sent, or one that stands in the subcomponents of one component (TQ.1, EIP)."""
+    return repetition if len(repetition) != 1 else tuple((text,) for text in repetition[0])
+
+
 def duration(number: str, unit: str) -> dict[str, Any] | None:
     """A Duration; None where the number is none, or the unit no unit of time."""
     value, code = decimal_of(number), TIME_UNITS.get(unit.lower())
@@ -61,12 +66,11 @@ def bind_quantity(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
     scale_of = scales(site)
 
     def cq_quantity(repetition: Repetition) -> dict[str, Any] | Doubt | None:
-        # TQ.1 and the components of other types hold a CQ in their subcomponents
-        whole = repetition if len(repetition) != 1 else tuple((text,) for text in repetition[0])
-        text = part(whole, 1)
+        sent = whole(repetition)
+        text = part(sent, 1)
         if not text:
             return None
-        number, by = measured(text), scale_of(components(whole[1]) if len(whole) > 1 else ())
+        number, by = measured(text), scale_of(components(sent[1]) if len(sent) > 1 else ())
         if number is None:
             return Doubt(None, "102", "is no number", "not-a-number")
         made = quantity(number, by)

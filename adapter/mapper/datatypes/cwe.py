@@ -3,14 +3,14 @@
 The targets of the table come first, then the codes as sent; what is in no table is kept and doubted, never guessed.
 """
 
-from dataclasses import replace
+from collections.abc import Collection
 from typing import Any
 
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.codes import CodeSystem, CodeTable, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, part, plain
 from adapter.mapper.datatypes.cx import field_of
-from adapter.mapper.datatypes.doubt import SYSTEMS, Doubt, Sent, without_doubt
+from adapter.mapper.datatypes.doubt import SYSTEMS, Doubt, Sent, doubted_as, without_doubt
 from adapter.mapper.sites import Site
 
 TABLE = "codes:"
@@ -36,6 +36,11 @@ class Concepts:
         self.site, self.named = site, name or field
         self.table: CodeTable = {**site.table(name), **site.table(field)} if name else site.table(field)
         self.system: CodeSystem | None = site.code_systems.get(field)
+
+    def codes_of(self, targets: Collection[str]) -> frozenset[str]:
+        """The codes of the site that mean one of these."""
+        rows = self.table.items()
+        return frozenset(code for code, row in rows if any(target["code"] in targets for target in row.targets))
 
     def concept(self, repetition: Repetition) -> dict[str, Any] | Doubt | None:
         """A CodeableConcept: targets, codes as sent, text."""
@@ -70,7 +75,7 @@ class Concepts:
         """The first coding that `concept` gives."""
         made = self.concept(repetition)
         first = next(iter(codings_of(made)), None)
-        return made.of(first) if isinstance(made, Doubt) else first
+        return doubted_as(made, first)
 
     def code(self, repetition: Repetition) -> str | Doubt | None:
         """The code alone, where FHIR names the system itself."""
@@ -206,7 +211,7 @@ def _bind_communication(site: Site, paths: tuple[str, ...]) -> Bound:
         value = without_doubt(made)
         if value is None:
             return made
-        return replace(made, value={"language": value}) if isinstance(made, Doubt) else {"language": value}
+        return doubted_as(made, {"language": value})
 
     return cwe_communication
 

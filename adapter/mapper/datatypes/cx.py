@@ -52,6 +52,12 @@ def identifier(
     return made
 
 
+def cx_number(table: IdentifierTable, repetition: Repetition, *, usual: str = "") -> dict[str, Any] | Doubt | None:
+    """An Identifier of a CX: number, authority, type; `usual` is the type of table 0203 where CX.5 says none."""
+    authorities = (part(repetition, 4), part(repetition, 4, 2))
+    return identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5) or usual)
+
+
 def _type(table: IdentifierTable, type_code: str) -> dict[str, Any]:
     """The type as sent: by table 0203, else the code as text."""
     if not type_code:
@@ -80,13 +86,10 @@ def _unknown_system(authorities: Sequence[str]) -> str:
 
 
 def _bind_cx(site: Site, paths: tuple[str, ...], *, usual: str = "") -> Bound:
-    """CX; `usual` is the type of table 0203 where CX.5 says none."""
     table, zone = site.identifiers.of_field(field_of(paths[0])), site.timezone
 
     def cx_identifier(repetition: Repetition) -> dict[str, Any] | Doubt | None:
-        authorities = (part(repetition, 4), part(repetition, 4, 2))
-        type_code = part(repetition, 5) or usual
-        made = identifier(table, part(repetition, 1), authorities=authorities, type_code=type_code)
+        made = cx_number(table, repetition, usual=usual)
         if made is None or len(repetition) == 1:
             return made
         if isinstance(made, Doubt):

@@ -10,7 +10,7 @@ from typing import Any
 from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, part
 from adapter.mapper.datatypes.cwe import BY, READS, Concepts
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.datatypes.nm import nm_integer
 from adapter.mapper.sites import Site
 
@@ -28,7 +28,7 @@ def _bind_described(site: Site, paths: tuple[str, ...]) -> Bound:
         if not text or any(coding.get("display") == text for coding in value.get("coding", ())):
             return made
         value = {**value, "text": text}
-        return made.of(value) if isinstance(made, Doubt) else value
+        return doubted_as(made, value)
 
     return described
 
@@ -55,7 +55,7 @@ def _bind_modified(site: Site, paths: tuple[str, ...]) -> Bound:
         joined = {"system": sent["system"]} if "system" in sent else {}
         joined["code"] = ":".join([first(code), *more])
         value = {**value, "coding": [*value["coding"], joined]}
-        return made.of(value) if isinstance(made, Doubt) else value
+        return doubted_as(made, value)
 
     return modified
 
@@ -70,7 +70,7 @@ def _bind_diagnosis(site: Site, paths: tuple[str, ...], *, element: str) -> Boun
         value = {element: without_doubt(made)} if made else {}
         # DG1-15 is 0 where the diagnosis is not ranked; a rank begins with 1.
         value |= {"rank": rank} if rank and rank > 0 else {}
-        return made.of(value) if isinstance(made, Doubt) else value or None
+        return doubted_as(made, value or None)
 
     return diagnosis
 

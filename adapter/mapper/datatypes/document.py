@@ -12,7 +12,7 @@ from adapter.mapper.datatypes.converter import Bound, Converter, first, lines
 from adapter.mapper.datatypes.cx import identifier
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.datatypes.ed import DOCUMENTS, MEDIA_TYPES, attachments, doubt, text_document
-from adapter.mapper.ids import NAMING, resource_id
+from adapter.mapper.ids import NAMING, reference_to
 from adapter.mapper.sites import Site
 
 PLAIN = "text/plain"
@@ -69,7 +69,7 @@ def _bind_relation(site: Site, _paths: tuple[str, ...]) -> Bound:
         if not (number and row and row.targets):
             return None
         known = without_doubt(identifier(numbers, number, authorities=(first(parent, 2), first(parent, 3))))
-        target = {"reference": f"DocumentReference/{resource_id('DocumentReference', system, number)}"}
+        target = reference_to("DocumentReference", system, number)
         return [{"code": row.targets[0]["code"], "target": {**target, "identifier": known}}]
 
     return relation

@@ -14,7 +14,7 @@ from adapter.mapper.datatypes.cq import TIME_UNITS
 from adapter.mapper.datatypes.cwe import Concepts
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.nm import Measured, decimal_of
-from adapter.mapper.datatypes.obx import CONVERTERS as OBSERVED
+from adapter.mapper.datatypes.obx import bind_dose_normalised
 from adapter.mapper.datatypes.quantity import Scale, quantity, scales
 from adapter.mapper.datatypes.timing import TIMING_SEGMENT, Plan, Timings, plans
 from adapter.mapper.sites import Site
@@ -151,7 +151,7 @@ class Dosages:
 
 def _bind_dosage(site: Site, paths: tuple[str, ...]) -> Bound:
     dosages = Dosages(site, paths[7])
-    normalised = next(one.bind for one in OBSERVED if one.name == "OBX-doseNormalised")(site, ())
+    normalised = bind_dose_normalised(site)
 
     def rx_dosage(
         timed: tuple[Segment, ...], routes: tuple[Segment, ...], told: tuple[Segment, ...], field: Field, *dose: Field

@@ -46,5 +46,10 @@ def without_doubt(made: Any) -> Any:
     return made.value if isinstance(made, Doubt) else made
 
 
+def doubted_as(made: Any, value: Any) -> Any:
+    """A value that was made of another one, with the doubt about that."""
+    return made.of(value) if isinstance(made, Doubt) else value
+
+
 CLEARED = Doubt(None, "0", "", "cleared")
 """Not doubtful: the message takes the element away, as HL7 null does."""

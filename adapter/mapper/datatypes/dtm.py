@@ -5,8 +5,8 @@ from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper import times
-from adapter.mapper.datatypes.converter import Bound, Converter, first, part
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.converter import Bound, Converter, first, part, plain
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.sites import Site
 
 IMPOSSIBLE = Doubt(None, "102", "is no date that the calendar has", "impossible-date")
@@ -15,12 +15,10 @@ HOURS_ALONE = "has hours without minutes, which FHIR cannot say: the date is kep
 FULL = len("2018-05-09T00:00:00+08:00")
 
 
-def _bind_date(_site: Site, _paths: tuple[str, ...]) -> Bound:
-    def dtm_date(repetition: Repetition) -> str | Doubt | None:
-        text = part(repetition, 1)
-        return (times.fhir_date(text) or IMPOSSIBLE) if text else None
-
-    return dtm_date
+def dtm_date(repetition: Repetition) -> str | Doubt | None:
+    """DTM to date."""
+    text = part(repetition, 1)
+    return (times.fhir_date(text) or IMPOSSIBLE) if text else None
 
 
 def bind_datetime(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
@@ -86,7 +84,7 @@ def with_period(made: dict[str, Any], found: dict[str, str] | Doubt | None) -> d
     """What was made, with its `period`, and with the doubt about it."""
     value = without_doubt(found)
     whole = made | {"period": value} if value else made
-    return found.of(whole) if isinstance(found, Doubt) else whole
+    return doubted_as(found, whole)
 
 
 def _bind_period(site: Site, _paths: tuple[str, ...]) -> Bound:
@@ -126,7 +124,7 @@ def _backwards(texts: dict[str, str], period: dict[str, str], zone: tzinfo) -> b
 
 
 CONVERTERS = (
-    Converter("DTM-date", "date", _bind_date, reads=frozenset({1})),
+    Converter("DTM-date", "date", plain(dtm_date), reads=frozenset({1})),
     Converter("DTM-dateTime", "dateTime", bind_datetime, reads=frozenset({1})),
     Converter("DTM-instant", "instant", _bind_instant, reads=frozenset({1})),
     Converter("DTM-timeOfBirth", "dateTime", _bind_birth_time, reads=frozenset({1})),

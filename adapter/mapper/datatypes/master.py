@@ -6,13 +6,12 @@ from adapter.hl7v2.message import Repetition, Segment
 from adapter.mapper.datatypes import places
 from adapter.mapper.datatypes.converter import Bound, Converter, first, part, plain
 from adapter.mapper.datatypes.cx import field_of, identifier
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime
 from adapter.mapper.sites import Site
 
 PARENT = "PAR"
 """HL7 table 0325: the location is a part of the other."""
-_PL = next(converter for converter in places.CONVERTERS if converter.name == "PL-Reference")
 
 
 def st_email(repetition: Repetition) -> dict[str, str] | None:
@@ -32,7 +31,7 @@ def _bind_pln(site: Site, paths: tuple[str, ...]) -> Bound:
         if not found or not until:
             return made
         found = {**found, "period": {"end": until}}
-        return Doubt(found, made.code, made.text, made.kind) if isinstance(made, Doubt) else found
+        return doubted_as(made, found)
 
     return pln_identifier
 
@@ -44,7 +43,7 @@ def spd_concept(repetition: Repetition) -> dict[str, str] | None:
 
 
 def _bind_part_of(site: Site, paths: tuple[str, ...]) -> Bound:
-    place = _PL.bind(site, paths)
+    place = places.bind_reference(site, paths)
 
     def part_of(segments: tuple[Segment, ...]) -> dict[str, Any] | None:
         """LRL-6 of the relationship to the parent."""

@@ -4,9 +4,9 @@ from typing import Any
 
 from adapter.hl7v2.message import Field
 from adapter.mapper.datatypes.converter import Bound, Converter, first
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime
-from adapter.mapper.datatypes.references import CONVERTERS as EFFECTIVE
+from adapter.mapper.datatypes.references import bind_effective
 from adapter.mapper.sites import Site
 
 NEW_ORDER = "NW"
@@ -22,21 +22,21 @@ def _bind_authored(site: Site, _paths: tuple[str, ...]) -> Bound:
     return authored_on
 
 
-def _bind_collected(site: Site, paths: tuple[str, ...]) -> Bound:
+def _bind_collected(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
     """One time is a dateTime, two are a Period, as effective[x] is."""
-    effective = next(one.bind for one in EFFECTIVE if one.name == "DTM-DTM-effective")(site, (paths[0], paths[-1]))
+    effective = bind_effective(site)
 
     def collected(start: Field, end: Field) -> Any:
         made = effective(start, end)
         found: dict[str, Any] = without_doubt(made) or {}
         written = {name.replace("effective", "collected"): value for name, value in found.items()} or None
-        return made.of(written) if isinstance(made, Doubt) else written
+        return doubted_as(made, written)
 
     return collected
 
 
-def _bind_collected_range(site: Site, paths: tuple[str, ...]) -> Bound:
-    collected = _bind_collected(site, paths)
+def _bind_collected_range(site: Site, _paths: tuple[str, ...]) -> Bound:
+    collected = _bind_collected(site)
 
     def dr_collected(field: Field) -> Any:
         start, end = (((field[0][at],),) if field and len(field[0]) > at else () for at in (0, 1))

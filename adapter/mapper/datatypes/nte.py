@@ -6,7 +6,7 @@ from adapter.hl7v2.message import Repetition, Segment
 from adapter.mapper.datatypes.converter import Bound, Converter, lines, part, plain, whole_text
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime
-from adapter.mapper.datatypes.xcn import CONVERTERS as NAMED
+from adapter.mapper.datatypes.xcn import bind_reference
 from adapter.mapper.sites import Site
 
 REPORT_NOTE = "http://hl7.org/fhir/5.0/StructureDefinition/extension-DiagnosticReport.note"
@@ -15,8 +15,7 @@ FIELDS = (3, 5, 6)
 
 def _bind_annotation(site: Site, paths: tuple[str, ...]) -> Bound:
     """Every NTE with a comment (NTE-3) to one Annotation, with who wrote it (NTE-5) and when (NTE-6)."""
-    person = next(one.bind for one in NAMED if one.name == "XCN-Reference")(site, paths)
-    moment = bind_datetime(site)
+    person, moment = bind_reference(site, paths), bind_datetime(site)
 
     def nte_annotation(segments: tuple[Segment, ...]) -> list[dict[str, Any]] | None:
         made: list[dict[str, Any]] = []

@@ -11,19 +11,14 @@ from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, part, whole_text
-from adapter.mapper.datatypes.cq import components
+from adapter.mapper.datatypes.cq import components, whole
 from adapter.mapper.datatypes.cx import field_of, identifier
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
-from adapter.mapper.ids import NAMING, resource_id
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
+from adapter.mapper.ids import NAMING, reference_to
 from adapter.mapper.sites import Site
 
 TYPES = "0203-identifier-type"
 _Pick = Callable[[Repetition], Repetition]
-
-
-def _whole(repetition: Repetition) -> Repetition:
-    """An EI as sent, or one that stands in the subcomponents of one component."""
-    return repetition if len(repetition) != 1 or len(repetition[0]) == 1 else components(repetition[0])[0]
 
 
 def _placer(repetition: Repetition) -> Repetition:
@@ -55,7 +50,7 @@ def _bind_number(site: Site, paths: tuple[str, ...], pick: _Pick, code: str) -> 
         if not found:
             return made
         typed = {**kind, **found}
-        return made.of(typed) if isinstance(made, Doubt) else typed
+        return doubted_as(made, typed)
 
     return number
 
@@ -67,7 +62,7 @@ def _bind_reference(site: Site, paths: tuple[str, ...], pick: _Pick, kind: str) 
         made = number(repetition)
         found = without_doubt(made)
         written = {"type": kind, "identifier": found} if found else None
-        return made.of(written) if isinstance(made, Doubt) else written
+        return doubted_as(made, written)
 
     return reference
 
@@ -82,7 +77,7 @@ def _bind_parent_result(site: Site, _paths: tuple[str, ...]) -> Bound:
         if not (report and code):
             return None
         number = "/".join(text for text in (report, code, part(result[0], 2)) if text)
-        return {"reference": f"Observation/{resource_id('Observation', system, number)}"}
+        return reference_to("Observation", system, number)
 
     return parent_result
 
@@ -108,15 +103,15 @@ def _references(name: str, pick: _Pick, kind: str) -> Converter:
 
 REFERRED = ("BiologicallyDerivedProduct", "Device", "MedicationRequest", "ServiceRequest", "Specimen")
 CONVERTERS = (
-    _numbers("EI-PlacerIdentifier", _whole, "PLAC"),
-    _numbers("EI-FillerIdentifier", _whole, "FILL"),
-    _numbers("EI-PlacerGroupIdentifier", _whole, "PGN"),
-    _numbers("EI-FillerGroupIdentifier", _whole, "FGN"),
+    _numbers("EI-PlacerIdentifier", whole, "PLAC"),
+    _numbers("EI-FillerIdentifier", whole, "FILL"),
+    _numbers("EI-PlacerGroupIdentifier", whole, "PGN"),
+    _numbers("EI-FillerGroupIdentifier", whole, "FGN"),
     _numbers("EIP-PlacerIdentifier", _placer, "PLAC"),
     _numbers("EIP-FillerIdentifier", _filler, "FILL"),
-    *(_references(f"EI-{kind}Reference", _whole, kind) for kind in REFERRED),
+    *(_references(f"EI-{kind}Reference", whole, kind) for kind in REFERRED),
     *(_references(f"EIP-{kind}Reference", _either, kind) for kind in REFERRED),
-    _numbers("EI-ShipmentIdentifier", _whole, "SHIP"),
+    _numbers("EI-ShipmentIdentifier", whole, "SHIP"),
     Converter("ST-PrescriptionIdentifier", "Identifier", partial(_bind_own, kind="prescription")),
     Converter("ST-FileIdentifier", "Identifier", partial(_bind_own, kind="document-file")),
     Converter("PRL-EIP-ObservationReference", "Reference", _bind_parent_result, sources=2),

@@ -14,12 +14,11 @@ from adapter.mapper import times
 from adapter.mapper.codes import CANONICAL, LOINC, TLI_LAB
 from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, part, plain
 from adapter.mapper.datatypes.cwe import Concepts, codings_of
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
-from adapter.mapper.datatypes.dtm import CONVERTERS as TIMES
-from adapter.mapper.datatypes.dtm import IMPOSSIBLE, bind_datetime
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
+from adapter.mapper.datatypes.dtm import IMPOSSIBLE, bind_datetime, period
 from adapter.mapper.datatypes.ed import DOCUMENTS, MAY_BEGIN, MEDIA_TYPES, doubt, text_document
 from adapter.mapper.datatypes.nm import decimal_of, measured
-from adapter.mapper.datatypes.quantity import Scale, quantity, scale
+from adapter.mapper.datatypes.quantity import Scale, quantity, scale, scales
 from adapter.mapper.datatypes.sn import structured
 from adapter.mapper.sites import Site
 
@@ -166,7 +165,7 @@ def _moments(site: Site) -> Reader:
         made = convert(value[0])
         found = without_doubt(made)
         answer = {"valueDateTime": found} if found else None
-        return made.of(answer) if isinstance(made, Doubt) else answer
+        return doubted_as(made, answer)
 
     return moment
 
@@ -180,15 +179,14 @@ def _time(value: Field) -> Any:
 
 
 def _period(site: Site) -> Reader:
-    convert = next(one.bind for one in TIMES if one.name == "DR-Period")(site, ())
+    zone = site.timezone
 
-    def period(value: Field) -> Any:
-        made = convert(((value[0][0],),), ((value[0][1],),) if len(value[0]) > 1 else ())
+    def dr(value: Field) -> Any:
+        made = period(part(value[0], 1), part(value[0], 2), zone)
         found = without_doubt(made)
-        answer = {"valuePeriod": found} if found else None
-        return made.of(answer) if isinstance(made, Doubt) else answer
+        return doubted_as(made, {"valuePeriod": found} if found else None)
 
-    return period
+    return dr
 
 
 def _range(by: Scale) -> Reader:
@@ -237,14 +235,9 @@ def _bind_absent(_site: Site, _paths: tuple[str, ...]) -> Bound:
     return data_absent_reason
 
 
-def _bind_dose_normalised(site: Site, _paths: tuple[str, ...]) -> Bound:
+def bind_dose_normalised(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
     """The dose per m2 or kg among the OBX of an administration, as an Extension."""
-    table = Concepts(site, "OBX-3").table
-    marked = {code for code, row in table.items() if any(target["code"] in DOSES for target in row.targets)}
-
-    @lru_cache(maxsize=256)
-    def scale_of(unit: Field) -> Scale:
-        return scale(site, unit)
+    marked, scale_of = Concepts(site, "OBX-3").codes_of(DOSES), scales(site)
 
     def dose_normalised(segments: tuple[Segment, ...]) -> dict[str, Any] | Doubt | None:
         for segment in segments:
@@ -282,5 +275,5 @@ CONVERTERS = (
     Converter("OBX-component", "BackboneElement", _bind_component, sources=4),
     Converter("OG-subId", "Extension", plain(og_sub_id)),
     Converter("OBX-dataAbsentReason", "CodeableConcept", _bind_absent, sources=2),
-    Converter("OBX-doseNormalised", "Extension", _bind_dose_normalised, sources=0, fields=(3, 5, 6)),
+    Converter("OBX-doseNormalised", "Extension", bind_dose_normalised, sources=0, fields=(3, 5, 6)),
 )

@@ -4,23 +4,20 @@ v2-to-FHIR guide: RXA[Immunization], ORC[Immunization], OBR[DiagnosticReport], N
 OBX[Observation], ORC[Provenance], PRT[PractitionerRole].
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper.codes import HL7_TABLE, Coding
-from adapter.mapper.datatypes.converter import Bound, Converter, first
+from adapter.mapper.datatypes.converter import Bound, Converter
 from adapter.mapper.datatypes.cq import components
-from adapter.mapper.datatypes.xcn import CONVERTERS as NAMED
+from adapter.mapper.datatypes.xcn import READS, bind_reference, performer
 from adapter.mapper.sites import Site
 
 FUNCTION = "http://hl7.org/fhir/StructureDefinition/event-performerFunction"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 PROVENANCE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 ROLE = f"{HL7_TABLE}0443"
-_XCN = next(converter for converter in NAMED if converter.name == "XCN-Reference")
-bind_reference, NAMES = _XCN.bind, _XCN.reads
 
 ADMINISTERING = Coding(system=ROLE, code="AP", display="Administering Provider")
 ORDERING = Coding(system=ROLE, code="OP", display="Ordering Provider")
@@ -30,17 +27,6 @@ ENTERER = Coding(system=PROVENANCE, code="enterer", display="Enterer")
 VERIFIER = Coding(system=PROVENANCE, code="verifier", display="Verifier")
 AUTHOR = Coding(system=PROVENANCE, code="author", display="Author")
 PERFORMER = Coding(system=PROVENANCE, code="performer", display="Performer")
-
-
-def _bind_performer(site: Site, paths: tuple[str, ...], function: Coding | None, element: str) -> Bound:
-    reference = bind_reference(site, paths)
-
-    def performer(repetition: Repetition) -> dict[str, Any] | None:
-        made = reference(repetition)
-        stated = {element: {"coding": [function]}} if function else {}
-        return {**stated, "actor": made} if made else None
-
-    return performer
 
 
 def _bind_named(site: Site, paths: tuple[str, ...], function: Coding | None) -> Bound:
@@ -74,41 +60,31 @@ def _bind_agents(site: Site, paths: tuple[str, ...]) -> Bound:
     return agents
 
 
-def _bind_participant(site: Site, _paths: tuple[str, ...], roles: Sequence[str]) -> Bound:
-    """PRT: the persons (PRT-5) that take part in one of these roles (PRT-4, HL7 table 0912; none: in any)."""
-    reference = bind_reference(site, ())
+def _bind_participants(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """PRT: the persons (PRT-5) that take part, in whatever role."""
+    reference = bind_reference(site)
 
     def participants(segments: tuple[Segment, ...]) -> list[dict[str, Any]] | None:
         made: list[dict[str, Any]] = []
         for segment in segments:
-            if segment.raw(2) != "D" and (not roles or first(segment.field(4)) in roles):
+            if segment.raw(2) != "D":
                 made += [who for one in segment.field(5) if (who := reference(one))]
         return made or None
 
     return participants
 
 
-def _performers(name: str, function: Coding | None, element: str = "function") -> Converter:
-    bind = partial(_bind_performer, function=function, element=element)
-    return Converter(name, "BackboneElement", bind, reads=NAMES)
-
-
 def _named(name: str, function: Coding | None) -> Converter:
     return Converter(name, "Reference", partial(_bind_named, function=function), reads=frozenset({1}))
 
 
-def _participants(name: str, *roles: str) -> Converter:
-    bind: Callable[[Site, tuple[str, ...]], Bound] = partial(_bind_participant, roles=roles)
-    return Converter(name, "Reference", bind, sources=0, fields=(2, 4, 5))
-
-
 CONVERTERS = (
-    _performers("XCN-ImmunizationAdministrator", ADMINISTERING),
-    _performers("XCN-ImmunizationOrderer", ORDERING),
-    _performers("XCN-MedicationDispensePerformer", None),
+    performer("XCN-ImmunizationAdministrator", {"coding": [ADMINISTERING]}),
+    performer("XCN-ImmunizationOrderer", {"coding": [ORDERING]}),
+    performer("XCN-MedicationDispensePerformer"),
     _named("NDL-Reference", None),
     _named("NDL-TechnicianReference", TECHNICIAN),
     _named("NDL-TranscriptionistReference", TRANSCRIBER),
-    Converter("XCN-ProvenanceAgent", "BackboneElement", _bind_agents, sources=4, reads=NAMES),
-    _participants("PRT-Reference"),
+    Converter("XCN-ProvenanceAgent", "BackboneElement", _bind_agents, sources=4, reads=READS),
+    Converter("PRT-Reference", "Reference", _bind_participants, sources=0, fields=(2, 4, 5)),
 )

@@ -34,7 +34,8 @@ def _display(repetition: Repetition) -> str:
     return part(repetition, 9) or " ".join(named) or part(repetition, 4)
 
 
-def _bind_reference(site: Site, _paths: tuple[str, ...]) -> Bound:
+def bind_reference(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
+    """PL to Reference(Location)."""
     table = site.identifiers.of_field("PL")
 
     def pl_reference(repetition: Repetition) -> dict[str, Any] | None:
@@ -62,7 +63,7 @@ def _bind_name(_site: Site, _paths: tuple[str, ...]) -> Bound:
 
 def _bind_location(site: Site, paths: tuple[str, ...], *, status: str = "") -> Bound:
     """Encounter.location."""
-    reference = _bind_reference(site, paths)
+    reference = bind_reference(site, paths)
     fixed = {"status": status} if status else {}
 
     def pl_location(repetition: Repetition) -> dict[str, Any] | None:
@@ -109,7 +110,7 @@ def _bind_discharged_to(site: Site, _paths: tuple[str, ...]) -> Bound:
 
 CONVERTERS = (
     Converter("PL-EncounterStay", "BackboneElement", _bind_stay, sources=4, reads=READS),
-    Converter("PL-Reference", "Reference", _bind_reference, reads=READS),
+    Converter("PL-Reference", "Reference", bind_reference, reads=READS),
     Converter("PL-Identifier", "Identifier", _bind_identifier, reads=READS),
     Converter("PL-string", "string", _bind_name, reads=READS),
     Converter("PL-EncounterLocation", "BackboneElement", _bind_location, reads=READS),

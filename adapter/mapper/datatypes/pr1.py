@@ -5,7 +5,7 @@ from typing import Any
 
 from adapter.hl7v2.message import Field
 from adapter.mapper.datatypes.converter import Bound, Converter
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime
 from adapter.mapper.datatypes.nm import nm_decimal
 from adapter.mapper.sites import Site
@@ -27,7 +27,7 @@ def _bind_performed(site: Site, _paths: tuple[str, ...]) -> Bound:
         if took is not None and "T" in began and 0 < took < LONGEST_MINUTES:
             end = datetime.fromisoformat(began) + timedelta(minutes=float(took))
             value = {"performedPeriod": {"start": began, "end": end.isoformat(timespec="seconds")}}
-        return made.of(value) if isinstance(made, Doubt) else value
+        return doubted_as(made, value)
 
     return performed
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
-from adapter.mapper.datatypes.converter import Bound, Converter, first, plain, whole_text
+from adapter.mapper.datatypes.converter import Bound, Converter, first, plain
 from adapter.mapper.datatypes.cwe import TableCodes
 from adapter.mapper.datatypes.doubt import CLEARED, Doubt
-from adapter.mapper.datatypes.dtm import CONVERTERS as TIMES
+from adapter.mapper.datatypes.dtm import dtm_date
 from adapter.mapper.sites import Site
 
 DELETE = "DE"
@@ -55,26 +55,15 @@ def _bind_verification(site: Site, paths: tuple[str, ...]) -> Bound:
     return verification_status
 
 
-def _bind_target(site: Site, paths: tuple[str, ...]) -> Bound:
-    date = next(one for one in TIMES if one.name == "DTM-date").bind(site, paths)
-
-    def goal_target(repetition: Repetition) -> dict[str, str] | Doubt | None:
-        made = date(repetition)
-        return {"dueDate": made} if isinstance(made, str) else made
-
-    return goal_target
-
-
-def st_annotation(repetition: Repetition) -> dict[str, str] | None:
-    """ST to Annotation."""
-    text = whole_text(repetition).strip()
-    return {"text": text} if text else None
+def goal_target(repetition: Repetition) -> dict[str, str] | Doubt | None:
+    """DTM to Goal.target, due on this date."""
+    made = dtm_date(repetition)
+    return {"dueDate": made} if isinstance(made, str) else made
 
 
 CONVERTERS = (
     Converter("ID-CWE-lifecycle", "code", _bind_lifecycle, sources=2),
     Converter("PRB-clinicalStatus", "CodeableConcept", _bind_clinical, sources=3),
     Converter("PRB-verificationStatus", "CodeableConcept", _bind_verification, sources=2),
-    Converter("DTM-goalTarget", "BackboneElement", _bind_target),
-    Converter("ST-Annotation", "Annotation", plain(st_annotation)),
+    Converter("DTM-goalTarget", "BackboneElement", plain(goal_target)),
 )

@@ -97,7 +97,8 @@ def _ucum(code: str) -> dict[str, str]:
     return {"unit": code, "system": UCUM, "code": code}
 
 
-def _bind_quantity(site: Site, _paths: tuple[str, ...]) -> Bound:
+def bind_number_and_unit(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """NM and the CWE of its unit, in two fields, to Quantity."""
     scale_of = scales(site)
 
     def nm_cwe_quantity(value: Field, unit: Field) -> dict[str, Any] | Doubt | None:
@@ -113,4 +114,4 @@ def _bind_quantity(site: Site, _paths: tuple[str, ...]) -> Bound:
     return nm_cwe_quantity
 
 
-CONVERTERS = (Converter("NM-CWE-Quantity", "Quantity", _bind_quantity, sources=2),)
+CONVERTERS = (Converter("NM-CWE-Quantity", "Quantity", bind_number_and_unit, sources=2),)

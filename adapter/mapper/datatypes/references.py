@@ -3,10 +3,10 @@
 from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
-from adapter.mapper.datatypes.converter import Bound, Converter, part
-from adapter.mapper.datatypes.cx import field_of, identifier
-from adapter.mapper.datatypes.doubt import Doubt, Sent, without_doubt
-from adapter.mapper.datatypes.dtm import CONVERTERS as TIMES
+from adapter.mapper.datatypes.converter import Bound, Converter, first, part
+from adapter.mapper.datatypes.cx import cx_number, field_of
+from adapter.mapper.datatypes.doubt import Doubt, Sent, doubted_as, without_doubt
+from adapter.mapper.datatypes.dtm import bind_datetime, period
 from adapter.mapper.ids import resource_id
 from adapter.mapper.sites import Site
 
@@ -24,8 +24,7 @@ def _bind_link(site: Site, paths: tuple[str, ...]) -> Bound:
         own = ""
         for table, field in zip(tables, fields, strict=True):
             for repetition in field:
-                authorities = (part(repetition, 4), part(repetition, 4, 2))
-                known = identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
+                known = cx_number(table, repetition)
                 made = without_doubt(known)
                 if not made:
                     continue
@@ -66,10 +65,9 @@ def _bind_organization(site: Site, _paths: tuple[str, ...]) -> Bound:
     return cwe_organization
 
 
-def _bind_effective(site: Site, paths: tuple[str, ...]) -> Bound:
-    by_name = {converter.name: converter for converter in TIMES}
-    moment = by_name["DTM-dateTime"].bind(site, paths[:1])
-    period = by_name["DR-Period"].bind(site, paths[:2])
+def bind_effective(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
+    """One or two DTM to effective[x]."""
+    moment, zone = bind_datetime(site), site.timezone
 
     def dtm_dtm_effective(start: Field, end: Field, otherwise: Field = ()) -> Any:
         """One time is a dateTime, two are a Period (FHIR effective[x]); `otherwise` stands in where neither is told."""
@@ -77,10 +75,10 @@ def _bind_effective(site: Site, paths: tuple[str, ...]) -> Bound:
         if start and not end:
             made, name = moment(start[0]), "effectiveDateTime"
         else:
-            made, name = period(start, end), "effectivePeriod"
+            made, name = period(first(start), first(end), zone), "effectivePeriod"
         value = without_doubt(made)
         written = {name: value} if value else None
-        return written if made is value else type(made)(written, made.code, made.text, made.kind)
+        return doubted_as(made, written)
 
     return dtm_dtm_effective
 
@@ -89,5 +87,5 @@ CONVERTERS = (
     Converter("CX-PatientLink", "Patient.link", _bind_link, sources=-1, whole=True, reads=frozenset({1, 4, 5})),
     Converter("HD-Organization", "Reference", _bind_hospital, reads=frozenset({1})),
     Converter("CWE-Organization", "Reference", _bind_organization, reads=frozenset({1, 2, 3})),
-    Converter("DTM-DTM-effective", "effective[x]", _bind_effective, sources=-1, whole=True, reads=frozenset({1})),
+    Converter("DTM-DTM-effective", "effective[x]", bind_effective, sources=-1, whole=True, reads=frozenset({1})),
 )

@@ -13,7 +13,7 @@ from adapter.mapper.datatypes.cwe import BY, Concepts
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.dtm import period
 from adapter.mapper.datatypes.xcn import bind_reference
-from adapter.mapper.datatypes.xon import CONVERTERS as ORGANIZATIONS
+from adapter.mapper.datatypes.xon import bind_organization
 from adapter.mapper.sites import Site
 
 GONE = frozenset({"D", "DE"})
@@ -47,7 +47,6 @@ LAYOUTS = {
     "ROL": _Layout(2, 3, 4, 14, 5, 6, "0443-provider-role"),
     "PRT": _Layout(2, 4, 5, 8, 11, 12, "0912-participation"),
 }
-_XON = next(one for one in ORGANIZATIONS if one.name == "XON-Reference")
 
 
 class _Role:
@@ -56,7 +55,7 @@ class _Role:
     def __init__(self, site: Site, name: str) -> None:
         self.layout = layout = LAYOUTS[name]
         self.concept = Concepts(site, f"{name}-{layout.role}{BY}{layout.table}").concept
-        self.person, self.organization, self.zone = bind_reference(site), _XON.bind(site, (name,)), site.timezone
+        self.person, self.organization, self.zone = bind_reference(site), bind_organization(site), site.timezone
 
     def gone(self, segment: Segment) -> bool:
         """Whether the segment takes a role away."""

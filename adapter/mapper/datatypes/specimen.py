@@ -7,7 +7,7 @@ from adapter.mapper.datatypes.converter import Bound, Converter, first
 from adapter.mapper.datatypes.cq import components
 from adapter.mapper.datatypes.cwe import Concepts
 from adapter.mapper.datatypes.cx import identifier
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.datatypes.nm import Measured, decimal_of
 from adapter.mapper.datatypes.quantity import quantity, scales
 from adapter.mapper.sites import Site
@@ -70,7 +70,7 @@ def _bind_additive(site: Site, paths: tuple[str, ...]) -> Bound:
         made = concept(repetition)
         found = without_doubt(made)
         written = {"additiveCodeableConcept": found} if found else None
-        return made.of(written) if isinstance(made, Doubt) else written
+        return doubted_as(made, written)
 
     return sps_container
 

@@ -18,7 +18,7 @@ from adapter.mapper import times
 from adapter.mapper.codes import HL7_TABLE, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, part, whole_text
 from adapter.mapper.datatypes.cq import TIME_UNITS, bind_quantity, components, cq_duration, cq_number, duration
-from adapter.mapper.datatypes.doubt import Doubt, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime
 from adapter.mapper.datatypes.nm import decimal_of
 from adapter.mapper.sites import Site
@@ -227,7 +227,7 @@ def _bind_occurrence(site: Site, _paths: tuple[str, ...]) -> Bound:
         made = moment(requested[0]) if requested else None
         found = without_doubt(made)
         value = {"occurrenceDateTime": found} if found else None
-        return made.of(value) if isinstance(made, Doubt) else value
+        return doubted_as(made, value)
 
     return tq_occurrence
 
@@ -260,7 +260,7 @@ def _bind_quantity(site: Site, _paths: tuple[str, ...]) -> Bound:
         sent = next((plan.quantity for plan in plans(segments, *fields) if plan.quantity), None)
         made = timings.quantity(sent) if sent else None
         value = {"quantityQuantity": without_doubt(made)} if without_doubt(made) else None
-        return made.of(value) if isinstance(made, Doubt) else value
+        return doubted_as(made, value)
 
     return tq_quantity
 

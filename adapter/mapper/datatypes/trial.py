@@ -9,12 +9,12 @@ from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper.codes import CANONICAL, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, part, whole_text
 from adapter.mapper.datatypes.cwe import Concepts, codings_of
-from adapter.mapper.datatypes.cx import field_of, identifier
+from adapter.mapper.datatypes.cx import cx_number, field_of
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.nm import Measured, decimal_of
 from adapter.mapper.datatypes.obx import DOSE_NORMALISED
 from adapter.mapper.datatypes.quantity import quantity, scale
-from adapter.mapper.ids import resource_id
+from adapter.mapper.ids import reference_to
 from adapter.mapper.sites import Site
 
 RESEARCH_STUDY = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
@@ -98,9 +98,7 @@ def _bind_episode(_site: Site, _paths: tuple[str, ...]) -> Bound:
         parts = [part(field[0], 1) for field in (subject, phase) if field]
         if len(parts) < 2 or not all(parts):
             return None
-        number = "/".join(parts)
-        reference = {"reference": f"EpisodeOfCare/{resource_id('EpisodeOfCare', CYCLE, number)}"}
-        return {"url": EPISODE_OF_CARE, "valueReference": reference}
+        return {"url": EPISODE_OF_CARE, "valueReference": reference_to("EpisodeOfCare", CYCLE, "/".join(parts))}
 
     return csp_episode
 
@@ -110,13 +108,8 @@ def _bind_subject(site: Site, paths: tuple[str, ...]) -> Bound:
     table = site.identifiers.of_field(field_of(paths[0]))
 
     def cx_research_subject(repetition: Repetition) -> dict[str, Any] | None:
-        authorities = (part(repetition, 4), part(repetition, 4, 2))
-        made = without_doubt(
-            identifier(table, part(repetition, 1), authorities=authorities, type_code=part(repetition, 5))
-        )
-        if not made:
-            return None
-        return {"reference": f"ResearchSubject/{resource_id('ResearchSubject', made['system'], made['value'])}"}
+        made = without_doubt(cx_number(table, repetition))
+        return reference_to("ResearchSubject", made["system"], made["value"]) if made else None
 
     return cx_research_subject
 

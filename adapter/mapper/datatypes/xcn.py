@@ -1,5 +1,6 @@
 """XCN: staff, referred to by identifier and name; no resource is made of them. v2-to-FHIR guide: XCN[Practitioner]."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -66,15 +67,20 @@ def _bind_participant(site: Site, paths: tuple[str, ...], *, role: str) -> Bound
     return xcn_participant
 
 
-def _bind_performer(site: Site, paths: tuple[str, ...], *, role: str = "") -> Bound:
-    reference = bind_reference(site, paths)
-    function = {"function": {"text": FUNCTIONS[role]}} if role else {}
+def performer(name: str, function: Mapping[str, Any] | None = None) -> Converter:
+    """XCN to the `performer` of a resource: `actor`, and the function (a CodeableConcept) in which all act."""
+    stated = {"function": function} if function else {}
 
-    def xcn_performer(repetition: Repetition) -> dict[str, Any] | None:
-        made = reference(repetition)
-        return {**function, "actor": made} if made else None
+    def bind(site: Site, paths: tuple[str, ...]) -> Bound:
+        reference = bind_reference(site, paths)
 
-    return xcn_performer
+        def xcn_performer(repetition: Repetition) -> dict[str, Any] | None:
+            made = reference(repetition)
+            return {**stated, "actor": made} if made else None
+
+        return xcn_performer
+
+    return Converter(name, "BackboneElement", bind, reads=READS)
 
 
 CONVERTERS = (
@@ -83,10 +89,7 @@ CONVERTERS = (
         Converter(f"XCN-Encounter{role}", "BackboneElement", partial(_bind_participant, role=role), reads=READS)
         for role in PARTICIPANTS
     ),
-    Converter("XCN-MedicationAdministrationPerformer", "BackboneElement", _bind_performer, reads=READS),
-    Converter("XCN-ProcedurePerformer", "BackboneElement", _bind_performer, reads=READS),
-    *(
-        Converter(f"XCN-Procedure{role}", "BackboneElement", partial(_bind_performer, role=role), reads=READS)
-        for role in FUNCTIONS
-    ),
+    performer("XCN-MedicationAdministrationPerformer"),
+    performer("XCN-ProcedurePerformer"),
+    *(performer(f"XCN-Procedure{role}", {"text": function}) for role, function in FUNCTIONS.items()),
 )

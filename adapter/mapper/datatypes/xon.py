@@ -4,15 +4,15 @@ from typing import Any
 
 from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, part, plain
-from adapter.mapper.datatypes.cx import field_of, identifier
+from adapter.mapper.datatypes.cx import cx_number, field_of, identifier
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.sites import Site
 
 XON_READS = frozenset({1, 3, 6, 7, 10})
 
 
-def _bind_organization(site: Site, _paths: tuple[str, ...]) -> Bound:
-    """v2-to-FHIR guide: XON[Organization]."""
+def bind_organization(site: Site, _paths: tuple[str, ...] = ()) -> Bound:
+    """XON to Reference(Organization). v2-to-FHIR guide: XON[Organization]."""
     table = site.identifiers.of_field("XON")
 
     def xon_reference(repetition: Repetition) -> dict[str, Any] | None:
@@ -27,13 +27,11 @@ def _bind_organization(site: Site, _paths: tuple[str, ...]) -> Bound:
 def _bind_numbered_organization(site: Site, paths: tuple[str, ...]) -> Bound:
     """An organization whose number stands in one field and whose name in another (IN1-3, IN1-4)."""
     table = site.identifiers.of_field(field_of(paths[0]))
-    named = _bind_organization(site, paths[1:])
+    named = bind_organization(site)
 
     def cx_xon_reference(numbers: Field, names: Field) -> dict[str, Any] | None:
         made = named(names[0]) if names else None
-        number = numbers[0] if numbers else ()
-        authorities = (part(number, 4), part(number, 4, 2))
-        known = without_doubt(identifier(table, part(number, 1), authorities=authorities, type_code=part(number, 5)))
+        known = without_doubt(cx_number(table, numbers[0])) if numbers else None
         return {"type": "Organization", "identifier": known, **(made or {})} if known else made
 
     return cx_xon_reference
@@ -73,7 +71,7 @@ def xon_string(repetition: Repetition) -> str | None:
 
 
 CONVERTERS = (
-    Converter("XON-Reference", "Reference", _bind_organization, reads=XON_READS),
+    Converter("XON-Reference", "Reference", bind_organization, reads=XON_READS),
     Converter("XON-string", "string", plain(xon_string), reads=frozenset({1, 3, 10})),
     Converter("CX-XON-Reference", "Reference", _bind_numbered_organization, sources=2, reads=XON_READS | {4, 5}),
     Converter("EI-ConditionReference", "Reference", _bind_condition, reads=frozenset({1, 2, 3})),

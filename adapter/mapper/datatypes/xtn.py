@@ -6,7 +6,7 @@ from typing import Any
 
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, part
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.doubt import Doubt, doubted_as
 from adapter.mapper.datatypes.dtm import validity, with_period
 from adapter.mapper.datatypes.nm import nm_positive_int
 from adapter.mapper.sites import Site
@@ -70,7 +70,7 @@ def _ranked(made: dict[str, Any] | Doubt, repetition: Repetition) -> dict[str, A
     rank = nm_positive_int(repetition[17:18]) if len(repetition) > 17 else None
     if isinstance(made, Doubt) or rank is None:
         return made
-    return rank.of(made) if isinstance(rank, Doubt) else made | {"rank": rank}
+    return doubted_as(rank, made) | {"rank": rank}
 
 
 def _usual(use: str) -> Callable[[Site, tuple[str, ...]], Bound]:
