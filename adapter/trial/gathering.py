@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import TypeVar
 
 from adapter.trial import reading
-from adapter.trial.elements import Resource, begun, code_of, codes, extension, identifier, moment, own, reference
+from adapter.trial.elements import Resource, code_of, codes, extension, identifier, moment, own, reference
 from adapter.trial.people import Person
 from adapter.trial.record import Course, Donor, Dose, Event, Infusion, Measurement, Statement, Subject
 from adapter.trial.terms import Terms
@@ -16,7 +16,6 @@ Fact = Measurement | Statement | Dose | Event | Infusion
 One = TypeVar("One", Dose, Event, Measurement, Statement)
 Keyed = TypeVar("Keyed", Measurement, Statement)
 
-DATES = ("effective", "performed", "onset")
 _SEX = {"male": "M", "female": "F"}
 
 
@@ -42,11 +41,11 @@ def gather(registration: Resource, subject: Dossier, terms: Terms, *, donor: Dos
     """
     found = sorted(subject.resources, key=own)
     facts = [(one, fact) for one in found if (fact := _fact(one, terms)) is not None]
-    stays = _stays(found, terms)
-    courses = _with_infusions(_courses(found, terms), facts, stays, terms)
+    marks = _Marks(_stays(found, terms), terms)
+    courses = _with_infusions(_courses(found, terms), facts, marks)
     of_course: dict[str, list[Fact]] = defaultdict(list)
     for resource, fact in facts:
-        of_course[_course(resource, courses, stays, terms)].append(fact)
+        of_course[marks.course(resource, fact, courses)].append(fact)
     period = registration.get("period", {})
     outside = of_course[""]
     return Subject(
@@ -122,33 +121,37 @@ def _stays(resources: Iterable[Resource], terms: Terms) -> dict[str, str]:
     return stays
 
 
-def _with_infusions(
-    courses: Sequence[Course], facts: Iterable[tuple[Resource, Fact]], stays: Mapping[str, str], terms: Terms
-) -> list[Course]:
-    """The courses with their infusions: the first of each that was given, in the order of time."""
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """How resources say of which course they are; `stays` is the course of each stay's chemotherapy, by Encounter."""
+
+    stays: Mapping[str, str]
+    terms: Terms
+
+    def course(self, resource: Resource, fact: Fact, courses: Sequence[Course]) -> str:
+        """The course that a resource names, else that of its stay, else that of its day; empty where it is of none.
+
+        The rule for resources without a mark: ../shared/interface/README.md section 3. A visit of the study that names
+        no course (screening, relapse, end of study) is of none; an event is reported in any later stay: its day counts.
+        """
+        known = {course.ref for course in courses}
+        if (named := _named_course(resource, self.terms)) in known:
+            return named
+        if extension(resource, self.terms.extensions["visit"]):
+            return ""
+        stay = "" if isinstance(fact, Event) else self.stays.get(reference(resource.get("encounter")), "")
+        day = _day_of(fact)
+        return stay if stay in known else _of_day(day, courses, self.terms.days_of_a_course) if day else ""
+
+
+def _with_infusions(courses: Sequence[Course], facts: Iterable[tuple[Resource, Fact]], marks: _Marks) -> list[Course]:
+    """The courses with their infusions: the first of each that was given."""
     given: dict[str, list[Infusion]] = defaultdict(list)
     for resource, fact in facts:
         if isinstance(fact, Infusion):
-            given[_course(resource, courses, stays, terms)].append(fact)
+            given[marks.course(resource, fact, courses)].append(fact)
     first = {ref: min(ones, key=lambda one: (one.day, one.ref)) for ref, ones in given.items()}
     return [replace(course, infusion=first.get(course.ref)) for course in courses]
-
-
-def _course(resource: Resource, courses: Sequence[Course], stays: Mapping[str, str], terms: Terms) -> str:
-    """The course that a resource names, else that of its stay, else that of its day; empty where it belongs to none.
-
-    The rule for resources without a mark: ../shared/interface/README.md section 3. A visit of the study that names no
-    course (screening, relapse, end of study) belongs to none.
-    """
-    known = {course.ref for course in courses}
-    if (named := _named_course(resource, terms)) in known:
-        return named
-    if extension(resource, terms.extensions["visit"]):
-        return ""
-    if (stay := stays.get(reference(resource.get("encounter")), "")) in known:
-        return stay
-    when = next((at for name in DATES if (at := begun(resource, name, terms.zone))), None)
-    return _of_day(when.day, courses, terms.days_of_a_course) if when else ""
 
 
 def _of_day(day: date, courses: Sequence[Course], days: int) -> str:
@@ -175,9 +178,12 @@ def _of(facts: Iterable[Fact], kind: type[One]) -> tuple[One, ...]:
 
 
 def _order(fact: Fact) -> tuple[date, float, str]:
-    day = fact.onset if isinstance(fact, Event) else fact.day
     at: datetime | None = getattr(fact, "at", None)
-    return day or date.min, at.timestamp() if at else 0.0, fact.ref
+    return _day_of(fact) or date.min, at.timestamp() if at else 0.0, fact.ref
+
+
+def _day_of(fact: Fact) -> date | None:
+    return fact.onset if isinstance(fact, Event) else fact.day
 
 
 def _grouped(facts: Iterable[Fact], kind: type[Keyed]) -> dict[str, tuple[Keyed, ...]]:
