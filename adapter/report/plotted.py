@@ -145,7 +145,7 @@ def _t_cells(sheet: Sheet, trial: Trial, of: Series) -> None:
     means = [sum(row) / len(row) for row in logs]
     for key, where in (("PLT", "Figure 6C"), ("ANC", RESULTS)):
         limits = trial.definitions.short[key]
-        short = [_is_short(course, key, limits) for course in of.courses]
+        short = [is_short(course, key, limits) for course in of.courses]
         fast = [mean for mean, one in zip(means, short, strict=True) if one]
         slow = [mean for mean, one in zip(means, short, strict=True) if not one]
         p = statistics.t_test(fast, slow)
@@ -166,7 +166,8 @@ def _known(p: float) -> str:
     return UNKNOWN if math.isnan(p) else p_value(p)
 
 
-def _is_short(course: CourseRow, key: str, limits: dict[str, int]) -> bool:
+def is_short(course: CourseRow, key: str, limits: dict[str, int]) -> bool:
+    """Whether a course's recovery was reached in less than its arm's limit, in days."""
     found = course.recovery[key]
     return found is not None and found.days < limits[course.arm]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from adapter.report.asking import ask_rows, ask_study, trial_of
 from adapter.report.compared import Compared, compared
 from adapter.report.definitions import load_definitions, load_published
+from adapter.report.drawing import draw
 from adapter.report.recompute import recompute
 from adapter.report.server import FhirServer
 from adapter.report.writing import write_page, write_results, write_tables
@@ -46,5 +47,5 @@ def run(
     results = list(compared(recompute(trial), published))
     write_results(out, results, base)
     write_tables(out, results)
-    write_page(out, results, [])
+    write_page(out, results, draw(out, trial))
     return results
