@@ -76,15 +76,13 @@ def _survival(axes: Any, trial: Trial) -> None:
 
 def _curves(axis: Any, curves: dict[str, Curve], trial: Trial, called: str) -> None:
     month = trial.definitions.month
-    fitted: list[Any] = []
-    for colour, (name, curve) in zip(COLOURS, curves.items(), strict=False):
-        if curve.times:
-            fitter = Curve([time / month for time in curve.times], curve.events).fitted()
-            fitter.plot_survival_function(ax=axis, label=name, color=colour, show_censors=True, censor_styles={"ms": 5})
-            fitted.append(fitter)
+    known = {name: curve for name, curve in curves.items() if curve.times}
+    fitted = [Curve([time / month for time in one.times], one.events).fitted() for one in known.values()]
+    for colour, name, fitter in zip(COLOURS, known, fitted, strict=False):
+        fitter.plot_survival_function(ax=axis, label=name, color=colour, show_censors=True, censor_styles={"ms": 5})
     axis.set(xlabel="months", ylabel=called, ylim=(0, 1.03))
     if fitted:
-        add_at_risk_counts(*fitted, ax=axis, rows_to_show=["At risk"])
+        add_at_risk_counts(*fitted, ax=axis, labels=list(known), rows_to_show=["At risk"])
 
 
 def _incidence(axis: Any, trial: Trial) -> None:
