@@ -248,8 +248,7 @@ class _Run:
         cleared: list[str] = []
         for number, doubt in doubts:
             if doubt is CLEARED or doubt is DEFAULTED:
-                target = ".".join(compiled.map.rules[number].target)
-                (cleared if doubt is CLEARED else defaults).append(target)
+                (cleared if doubt is CLEARED else defaults).append(compiled.map.rules[number].cleared)
                 continue
             place, sources = compiled.told[number]
             meant = sources[doubt.source : doubt.source + 1] if doubt.code == MISSING else sources[doubt.source :]
