@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from adapter.hl7v2.grammar import Group
 
-
 _ITSELF = "."
 """A name that no group has."""
 
