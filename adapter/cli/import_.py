@@ -21,7 +21,7 @@ from adapter.fhir import json
 from adapter.imports import table
 from adapter.imports.rows import Accepted, Checked, check
 from adapter.imports.sheet import Sheet
-from adapter.operate.imports import REFUSED, Rows, sheet_of
+from adapter.operate.imports import REFUSED, UNCHANGED, Rows, sheet_of
 from adapter.settings import load_settings
 from adapter.stock import Stock
 
@@ -30,7 +30,6 @@ AT_ONCE, BYTES_AT_ONCE = 50, 16 * 1024
 """Rows that are taken in one request."""
 
 WAIT_SECONDS = 600.0
-POLL_SECONDS = 0.2
 
 File = Annotated[Path, typer.Argument(help="The table: CSV, UTF-8, one header row.")]
 Kind = Annotated[str, typer.Option(help="What the table holds: the name of a file of mappings/imports/.")]
@@ -116,7 +115,6 @@ def _imported(by: Taking, sheet: Sheet, header: bytes, rows: Sequence[Accepted],
             bar.update(task, completed=max(0, sent - left))
             by.go_on()
             left = len(by.listed(sheet.site, "received"))
-            time.sleep(POLL_SECONDS if left else 0)
         bar.update(task, completed=sent - left)
     return _Done(taken, by.listed(sheet.site, "held"), left)
 
@@ -134,9 +132,9 @@ def _parts(rows: Sequence[Accepted]) -> Iterator[list[Accepted]]:
 
 
 def _show(sheet: Sheet, checked: Checked, done: _Done, *, check_only: bool) -> None:
-    if done.rows:
+    if news := [row for row in done.rows if row["outcome"] != UNCHANGED]:
         told = Shown("row", sheet.key, "outcome", "messages", title=f"Imported: {sheet.name}")
-        for row in done.rows:
+        for row in news:
             told.add_row(str(row["row"]), shown(row["key"]), row["outcome"], ", ".join(map(str, row["messages"])))
         OUT.print(told)
     if checked.faults:
@@ -145,6 +143,8 @@ def _show(sheet: Sheet, checked: Checked, done: _Done, *, check_only: bool) -> N
             cells = (str(fault.row), fault.key or "?", fault.column or "the row", fault.text, fault.mender)
             told.add_row(*(shown(cell) for cell in cells))
         ERR.print(told)
+    for number in (number for row in done.rows if row["outcome"] == REFUSED for number in row["messages"]):
+        ERR.print(f"a message of the import was refused, see: adapter message {number}", markup=False)
     for message in done.held:
         ERR.print(f"message {message['id']} is held: {message['cause_code']} {message['cause']}", markup=False)
     counts = Counter(row["outcome"] for row in done.rows)

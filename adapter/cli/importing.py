@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from adapter.store.incidents import Incidents
 from adapter.worker import Worker
 
 _SHOWN = 1000
+_POLL_SECONDS = 0.2
 
 
 class Taking(Protocol):
@@ -34,7 +36,7 @@ class Taking(Protocol):
         ...
 
     def go_on(self) -> None:
-        """Do what is to be done here, so that messages are converted."""
+        """Convert some messages, or wait a moment for who does."""
         ...
 
     def listed(self, site: str, state: str) -> list[dict[str, Any]]:
@@ -54,7 +56,8 @@ class Remote:
         return post(self.client, "import", said)
 
     def go_on(self) -> None:
-        """Nothing is to be done here."""
+        """The program converts them."""
+        time.sleep(_POLL_SECONDS)
 
     def listed(self, site: str, state: str) -> list[dict[str, Any]]:
         """As `Taking.listed`."""
@@ -77,8 +80,9 @@ class Local:
         return self._importer.take(order)
 
     def go_on(self) -> None:
-        """Convert some messages."""
-        self._worker.run_once()
+        """Convert some; another worker of the same database may have taken all."""
+        if not self._worker.run_once():
+            time.sleep(_POLL_SECONDS)
 
     def listed(self, site: str, state: str) -> list[dict[str, Any]]:
         """As `Taking.listed`."""

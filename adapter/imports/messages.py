@@ -83,13 +83,25 @@ def _lines(
     whole = [line.text for line in template.lines if all(cells[name] for name in line.columns)]
     last = max((at for at, text in enumerate(whole) if text.startswith("OBX|")), default=-1)
     for at, text in enumerate(whole):
-        is_answer = text.startswith("OBX|")
-        number += is_answer
-        was_sent = left.pop(_question(text), "") if is_answer else again
-        yield text.format_map({**cells, "n": number, "status": CORRECTED if was_sent else FINAL})
+        if text.startswith("OBX|"):
+            number += 1
+            yield _answer(text.format_map({**cells, "n": number, "status": FINAL}), left.pop(_question(text), ""))
+        else:
+            yield text.format_map({**cells, "status": CORRECTED if again else FINAL})
         if at == last:
             for place, line in enumerate(left.values(), start=number + 1):
                 yield _deleted(line, place)
+
+
+def _answer(line: str, before: str) -> str:
+    """An answer as it is sent now: as before where it says the same, corrected where it says something else."""
+    if not before:
+        return line
+    fields, sent = line.split("|"), before.split("|")
+    status = sent[_STATUS]
+    same = [*fields[2:_STATUS], *fields[_STATUS + 1 :]] == [*sent[2:_STATUS], *sent[_STATUS + 1 :]]
+    fields[_STATUS] = status if same and status != DELETED else CORRECTED
+    return "|".join(fields)
 
 
 def _question(line: str) -> str:

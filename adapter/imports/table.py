@@ -104,8 +104,12 @@ def _check_header(names: Sequence[str], columns: Sequence[str]) -> None:
         sign = next((sign for sign in (";", "\t", "|") if sign in names[0]), "")
         what = f"its cells are separated by {sign!r}" if sign else "it is no table with commas"
         raise UnreadableTable(f"the first row is not the header: {what}; the columns are {','.join(columns)}")
-    wrong = [f"there is no column {name!r} of {','.join(columns)}" for name in columns if name not in names]
-    wrong += [f"{name!r} is not known{nearest(name, columns)}" for name in names if name not in columns]
+    missing = [name for name in columns if name not in names]
+    if len(missing) > len(columns) // 2:
+        # Perhaps a row without its header: what stands there is not told.
+        raise UnreadableTable(f"the first row is not the header; the columns are {','.join(columns)}")
+    wrong = [f"there is no column {name!r}" for name in missing]
+    wrong += [f"{name!r} is not known{nearest(name, missing)}" for name in names if name not in columns]
     wrong += [f"{name!r} stands twice" for name in dict.fromkeys(names) if names.count(name) > 1]
     if wrong:
         raise UnreadableTable(f"the header: {_some(wrong)}")
