@@ -17,8 +17,16 @@ _DEAD = "HC-901 FAHZU M 1948-01-15 62 poor 2010-08-30 IA NR dead 2011-02-12 2011
 DEAD = dict(zip(COLUMNS, _DEAD.split(), strict=True))
 ALIVE = {
     **DEAD,
-    "control_id": "HC-902", "sex": "F", "risk_group": "good", "response": "CRi", "vital_status": "alive",
-    "death_date": "", "last_followup_date": "2021-08-21", "os_days": "4009", "os_event": "0", "os_months": "131.7",
+    "control_id": "HC-902",
+    "sex": "F",
+    "risk_group": "good",
+    "response": "CRi",
+    "vital_status": "alive",
+    "death_date": "",
+    "last_followup_date": "2021-08-21",
+    "os_days": "4009",
+    "os_event": "0",
+    "os_months": "131.7",
 }
 
 
