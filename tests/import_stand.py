@@ -1,5 +1,6 @@
 """What the import's tests share: a table of two synthetic controls."""
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -14,8 +15,8 @@ TODAY = date(2026, 1, 31)
 COLUMNS = list(CONTROLS.columns)
 
 _DEAD = "HC-901 FAHZU M 1948-01-15 62 poor 2010-08-30 IA NR dead 2011-02-12 2011-02-12 166 1 5.5 16.1 12.7 2021-08-21"
-DEAD = dict(zip(COLUMNS, _DEAD.split(), strict=True))
-ALIVE = {
+DEAD: dict[str, str] = dict(zip(COLUMNS, _DEAD.split(), strict=True))
+ALIVE: dict[str, str] = {
     **DEAD,
     "control_id": "HC-902",
     "sex": "F",
@@ -30,7 +31,7 @@ ALIVE = {
 }
 
 
-def csv_of(*rows: dict[str, str], end: str = "\n") -> bytes:
+def csv_of(*rows: Mapping[str, str], end: str = "\n") -> bytes:
     """A file with these rows; every cell as it stands."""
     lines = [",".join(COLUMNS), *(",".join(row.values()) for row in rows)]
     return "".join(line + end for line in lines).encode()
@@ -46,7 +47,7 @@ def faults(**cells: str) -> list[tuple[str, str]]:
     return [(fault.column, fault.text) for fault in checked(csv_of({**DEAD, **cells})).faults]
 
 
-def file_of(folder: Path, *rows: dict[str, str]) -> Path:
+def file_of(folder: Path, *rows: Mapping[str, str]) -> Path:
     """The same on disk."""
     file = folder / "controls.csv"
     file.write_bytes(csv_of(*rows))

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from adapter.imports.rules import Value
@@ -19,6 +19,7 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_TEXT = 200
+_AHEAD = timedelta(hours=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,10 @@ class Checked:
     accepted: tuple[Accepted, ...]
     faults: tuple[Fault, ...]
 
-    @property
-    def refused(self) -> int:
-        """How many rows are refused."""
-        return len({fault.row for fault in self.faults})
+
+def last_day(now: datetime) -> date:
+    """The latest day that it is anywhere: a file from China may be a day ahead of UTC."""
+    return (now.astimezone(UTC) + _AHEAD).date()
 
 
 def check(sheet: Sheet, table: Table, *, today: date) -> Checked:

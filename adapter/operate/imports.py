@@ -76,7 +76,7 @@ class Importer:
             raise BadParameter("numbers: has one number for each row")
         numbered = [replace(row, number=number) for row, number in zip(found.rows, order.numbers, strict=True)]
         found = replace(found, rows=tuple(numbered))
-        checked = rows.check(sheet, found, today=now.date())
+        checked = rows.check(sheet, found, today=rows.last_day(now))
         made = self._made(sheet, checked.accepted, found.header, now)
         given = iter(self.give([raw for _, _, raws in made for raw in raws], sheet, order.actor))
         told = [_told(row, outcome, [next(given) for _ in raws]) for row, outcome, raws in made]

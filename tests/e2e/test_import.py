@@ -54,6 +54,14 @@ def test_refused_rows_are_told_and_the_others_imported_without_a_program(tmp_pat
     assert "1948" not in done.stdout + done.stderr
 
 
+def test_row_that_seems_to_be_of_another_person_is_told_with_its_message(tmp_path: Path):
+    ran(file_of(tmp_path, DEAD), "--data", tmp_path / "data")
+    done = ran(file_of(tmp_path, {**DEAD, "sex": "F", "birth_date": "1948-08-29"}), "--data", tmp_path / "data")
+    assert (done.returncode, "1 rows: 1 changed, 0 refused" in done.stdout) == (1, True)
+    assert "message 3 is held: H2F-3106" in done.stderr
+    assert "1 messages of CONTROLS are not converted yet" in done.stderr
+
+
 def test_check_imports_nothing(tmp_path: Path):
     done = ran(file_of(tmp_path, DEAD), "--check", "--data", tmp_path / "data")
     assert (done.returncode, done.stdout) == (0, "1 rows: 1 in order, 0 refused\n")

@@ -17,6 +17,8 @@ ANSWERS = {
     "DATA-CUTOFF", "SOURCE-ROW",
 }  # fmt: skip
 
+GONE = {"vital_status": "lost to follow-up", "death_date": "", "os_event": "0"}
+
 
 def drafts(**cells: str) -> list[messages.Draft]:
     content = csv_of({**DEAD, **cells})
@@ -33,7 +35,7 @@ def answers(raw: bytes) -> dict[str, tuple[str, str]]:
     return {obx.text("OBX-3.1"): (obx.text("OBX-5.1"), obx.text("OBX-11")) for obx in parse(raw).all("OBX")}
 
 
-def later(before: bytes, number: int = 1, **cells: str) -> bytes:
+def later(before: bytes, cells: dict[str, str], *, number: int = 1) -> bytes:
     lines = parse(before).source.split("\r")
     return messages.write(CONTROLS, drafts(**cells)[1], time=TIME, before=lines, number=number)
 
@@ -73,7 +75,7 @@ def test_same_row_is_known_by_its_control_id_and_a_changed_one_is_not():
 
 def test_changed_row_corrects_what_is_different_and_takes_back_what_it_says_no_more():
     first = registration(drafts()[1])
-    raw = later(first, vital_status="lost to follow-up", death_date="", os_event="0")
+    raw = later(first, GONE)
     assert parse(raw).event == "C12"
     told = answers(raw)
     assert told["VITAL-STATUS"] == ("L", "C")
@@ -82,10 +84,9 @@ def test_changed_row_corrects_what_is_different_and_takes_back_what_it_says_no_m
 
 
 def test_what_was_taken_back_stays_so_until_the_row_says_it_again():
-    gone = {"vital_status": "lost to follow-up", "death_date": "", "os_event": "0"}
-    third = later(later(registration(drafts()[1]), **gone), 2, **gone, regimen="other")
+    third = later(later(registration(drafts()[1]), GONE), {**GONE, "regimen": "other"}, number=2)
     assert answers(third)["DEATH-DATE"] == ("20110212", "D")
-    assert answers(later(third, 3))["DEATH-DATE"] == ("20110212", "C")
+    assert answers(later(third, {}, number=3))["DEATH-DATE"] == ("20110212", "C")
 
 
 @pytest.mark.parametrize(
