@@ -31,6 +31,7 @@ COMMANDS = {
     "coverage": "coverage",
     "codes": "codes",
     "diff": "diff",
+    "report": "report",
     "demo": "demo",
 }
 """Name of the command, which is that of its module (`import_` for `import`), and its function there."""
