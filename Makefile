@@ -21,7 +21,7 @@ $(BIN)/uv:
 
 # Compiled beforehand, the libraries load three times as fast.
 $(READY): pyproject.toml uv.lock | $(BIN)/uv
-	$(UV) sync --frozen --quiet --compile-bytecode
+	$(UV) sync --frozen --quiet --extra report --compile-bytecode
 	@touch $@
 
 demo: $(READY)  ## run a small whole trial through the real program

@@ -13,9 +13,9 @@ TABLE = "Table 3"
 
 
 def responders(subjects: Collection[SubjectRow], categories: Collection[str]) -> tuple[int, list[str]]:
-    """How many subjects have a best response of these categories, and the answers that say so."""
+    """How many subjects have a best response of these categories, and the answers that say so; of none, all answers."""
     of = [one.response for one in subjects if one.response.category in categories]
-    return len(of), [ref for response in of for ref in response.refs]
+    return len(of), [ref for response in (of or [one.response for one in subjects]) for ref in response.refs]
 
 
 def add(sheet: Sheet, trial: Trial) -> None:

@@ -79,9 +79,9 @@ def _recovery(sheet: Sheet, trial: Trial, group: str, key: str, called: str) -> 
 def with_event(
     courses: Sequence[CourseRow], codes: Collection[str], least: int, most: int = WORST
 ) -> tuple[int, list[str]]:
-    """How many courses have such an event of these grades, and the events."""
+    """How many courses have such an event of these grades, and the events; of none, the courses."""
     of = [_graded(course.events, codes, least, most) for course in courses]
-    return sum(map(bool, of)), [event.ref for events in of for event in events]
+    return sum(map(bool, of)), [event.ref for events in of for event in events] or refs(courses)
 
 
 def _graded(events: Iterable[Event], codes: Collection[str], least: int, most: int) -> list[Event]:
@@ -119,7 +119,7 @@ def _text(sheet: Sheet, trial: Trial) -> None:
         count, rests = with_event(courses, {code}, SEVERE)
         few = bool(courses) and 100 * count / len(courses) <= RARE
         label = f"grade>=3 {called.lower()} <= 2% of procedures"
-        sheet.add("Results", label, yes(few), rests or refs(courses))
+        sheet.add("Results", label, yes(few), rests)
     severe = [one for course in courses for one in _graded(course.events, {"LIVER"}, SEVERE, WORST)]
     blamed = [one for one in severe if set(one.suspects) & set(trial.definitions.antifungals)]
     label = "severe liver dysfunction mainly attributed to antifungals"

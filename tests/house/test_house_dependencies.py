@@ -13,12 +13,15 @@ PYPI = "https://pypi.org/simple"
 FILES = "https://files.pythonhosted.org/"
 
 
+ASKED: list[str] = [
+    *PYPROJECT["project"]["dependencies"],
+    *(one for extra in PYPROJECT["project"]["optional-dependencies"].values() for one in extra),
+    *(one for group in PYPROJECT["dependency-groups"].values() for one in group),
+]
+
+
 def declared() -> set[str]:
-    listed = [
-        *PYPROJECT["project"]["dependencies"],
-        *(one for group in PYPROJECT["dependency-groups"].values() for one in group),
-    ]
-    return {name_of(requirement) for requirement in listed}
+    return {name_of(requirement) for requirement in ASKED}
 
 
 def name_of(requirement: str) -> str:
@@ -36,12 +39,8 @@ def test_the_lock_file_holds_what_pyproject_asks_for() -> None:
         *own["metadata"]["requires-dist"],
         *(one for group in own["metadata"]["requires-dev"].values() for one in group),
     ]
-    asked = [
-        *PYPROJECT["project"]["dependencies"],
-        *(one for group in PYPROJECT["dependency-groups"].values() for one in group),
-    ]
     assert {(entry["name"], entry["specifier"]) for entry in locked} == {
-        (re.sub(r"[._]", "-", name_of(text)), specifier_of(text)) for text in asked
+        (re.sub(r"[._]", "-", name_of(text)), specifier_of(text)) for text in ASKED
     }
 
 
