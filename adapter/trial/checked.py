@@ -1,9 +1,9 @@
 """Data files of the trial's rules, read and checked against a model. Pure but for the reading."""
 
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from adapter.errors import MappingError
 from adapter.yaml_lines import load
@@ -35,15 +35,22 @@ def read(file: Path, model: type[Model]) -> Model:
 
 def _value(said: Any) -> Any:
     """The value of a parameter, which must say where it comes from, or what is open about it."""
-    if not isinstance(said, dict) or set(said) - {"source", "open"} != {"value"}:
+    parts = cast("dict[str, Any]", said) if isinstance(said, dict) else {}
+    if set(parts) - {"source", "open"} != {"value"}:
         raise ValueError("must be {value: ..., source: ...} or {value: ..., open: ...}")
-    if not any(isinstance(said.get(name), str) and said[name] for name in ("source", "open")):
+    if not any(isinstance(parts.get(name), str) and parts[name] for name in ("source", "open")):
         raise ValueError("must say its source, or what is open")
-    return said["value"]
+    return parts["value"]
 
 
 STATED = BeforeValidator(_value)
 """A parameter: written as `{value: 38.0, source: where it stands}`, or `open:` where no source settles it."""
+
+LISTED = Field(strict=False)
+"""A tuple, written as a list."""
+
+Key = Annotated[int, Field(strict=False)]
+"""A number as the key of a mapping, which is a text in our YAML."""
 
 Number = Annotated[float, STATED]
 Whole = Annotated[int, STATED]

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from adapter.trial.checked import Part, read
+from adapter.trial.checked import LISTED, Key, Part, read
 
 _BOUND = re.compile(r"(?P<operator>[<>]=?) (?:(?P<factor>\d+(?:\.\d+)?)(?: x (?P<limit>[LU]LN))?|(?P<whole>[LU]LN))")
 _PASSES = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
@@ -62,15 +62,9 @@ def _bound(said: Any) -> Bound:
     return Bound(found["operator"], Decimal(found["factor"] or 1), found["limit"] or found["whole"] or "")
 
 
-def _grades(said: Any) -> Any:
-    """Grades are written as keys of YAML, which are texts here."""
-    if not isinstance(said, dict) or not all(key in {"1", "2", "3", "4"} for key in said):
-        raise ValueError("must be grades 1 to 4 with their bounds")
-    return {int(key): tuple(value) if isinstance(value, list) else value for key, value in said.items()}
-
-
 OneBound = Annotated[Bound, BeforeValidator(_bound)]
-Grades = Annotated[Mapping[int, tuple[OneBound, ...]], BeforeValidator(_grades)]
+Grade = Annotated[Key, Field(ge=1, le=4)]
+Grades = dict[Grade, Annotated[tuple[OneBound, ...], LISTED]]
 
 
 class Lasting(Part):
@@ -95,7 +89,7 @@ class Term(Part):
     category: str
     measured: str
     grades: Grades
-    decrease: Grades = Field(default_factory=dict)
+    decrease: Grades = Field(default_factory=dict[int, tuple[Bound, ...]])
     lasting: Lasting | None = None
     absent: Absent | None = None
 
@@ -112,7 +106,7 @@ class Term(Part):
 class EventRule(Part):
     """An adverse event of the trial that is read off values."""
 
-    terms: tuple[str, ...] = Field(strict=False)
+    terms: Annotated[tuple[str, ...], LISTED]
     least: int = Field(default=1, alias="from", ge=1, le=4)
     worsened: bool = False
 
@@ -135,7 +129,7 @@ Decrease = Literal["never", "when-low", "always"]
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The terms by their name here, the trial's events by their code, and when a decrease from the first value counts."""
+    """The terms by name, the trial's events by code, and when a decrease from the first value counts."""
 
     version: str
     terms: Mapping[str, Term]

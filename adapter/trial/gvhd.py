@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, model_validator
+from pydantic import model_validator
 
 from adapter.errors import MappingError
-from adapter.trial.checked import Part, read
+from adapter.trial.checked import Key, Part, read
 from adapter.trial.ctcae_rules import Bound, OneBound
 from adapter.trial.parameters import Gvhd
 from adapter.trial.record import Course
@@ -16,14 +16,6 @@ from adapter.trial.verdict import Verdict
 
 Organ = Literal["skin", "liver", "gut"]
 Stages = Mapping[Organ, int]
-
-
-def _numbers(said: object) -> object:
-    """Stages are written as keys of YAML, which are texts here."""
-    return {int(key): value for key, value in said.items()} if isinstance(said, dict) else said
-
-
-Bounds = Annotated[dict[int, OneBound], BeforeValidator(_numbers)]
 
 
 class Variant(Part):
@@ -46,7 +38,7 @@ class Variant(Part):
 class GvhdRules(Part):
     """What gvhd.yaml says."""
 
-    stages: dict[Organ, Bounds]
+    stages: dict[Organ, dict[Key, OneBound]]
     variants: dict[str, Variant]
 
     @model_validator(mode="after")
@@ -141,4 +133,6 @@ def graded(course: Course, rules: GvhdRules, parameters: Gvhd) -> Verdict | None
         return Verdict(rule, "", missing=(*lacking, "bilirubin since the onset"), reported=reported)
     worst = max(values, key=lambda one: one.value)
     value = variant.grade({"liver": liver_stage(worst.value, rules)})
-    return Verdict(rule, value, (worst.ref,), assumed=tuple(f"{one} gives no higher grade" for one in lacking), reported=reported)
+    return Verdict(
+        rule, value, (worst.ref,), assumed=tuple(f"{one} gives no higher grade" for one in lacking), reported=reported
+    )

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
-from adapter.trial.checked import STATED, Number, Part, Text, Whole, Yes, read
+from adapter.trial.checked import LISTED, STATED, Number, Part, Text, Whole, Yes, read
 from adapter.trial.ctcae_rules import Decrease
 
 
@@ -19,12 +19,8 @@ def _expressions(said: tuple[str, ...]) -> tuple[str, ...]:
     return said
 
 
-def _tuple(said: object) -> object:
-    return tuple(said) if isinstance(said, list) else said
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_tuple), STATED]
-Expressions = Annotated[tuple[str, ...], AfterValidator(_expressions), BeforeValidator(_tuple), STATED]
+Texts = Annotated[tuple[str, ...], LISTED, STATED]
+Expressions = Annotated[tuple[str, ...], AfterValidator(_expressions), LISTED, STATED]
 Criteria = Annotated[Literal["IWG2003", "IWG2006"], STATED]
 
 

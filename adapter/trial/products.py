@@ -56,9 +56,7 @@ def lineages(subject: Subject, parameters: Products) -> tuple[Lineage, ...]:
     return tuple(found)
 
 
-def _lineage(
-    course: Course, infusion: Infusion, donor: Donor | None, used: list[str], parameters: Products
-) -> Lineage:
+def _lineage(course: Course, infusion: Infusion, donor: Donor | None, used: list[str], parameters: Products) -> Lineage:
     by_ref = {one.ref: one for one in donor.products} if donor else {}
     aliquot = by_ref.get(infusion.product)
     product = by_ref.get(aliquot.parent) if aliquot else None

@@ -1,4 +1,4 @@
-"""Response to an induction by the criteria of the International Working Group, computed beside the reported one. Pure."""
+"""Response to an induction by the International Working Group, computed beside the reported one. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -57,14 +57,20 @@ def _assessment(subject: Subject, course: Course, criteria: str, parameters: Res
     marrow = course.measured.get("BM-BLAST", ())
     day = reported.day if reported and reported.day else marrow[-1].day if marrow else None
     if day is None:
-        return Assessment(course, None, Verdict(criteria, "", missing=("assessment",), reported=reported)) if reported else None
+        return (
+            Assessment(course, None, Verdict(criteria, "", missing=("assessment",), reported=reported))
+            if reported
+            else None
+        )
     evidence = Evidence.at(day, subject, course, parameters)
     lacking = evidence.missing()
     if lacking:
         return Assessment(course, day, Verdict(criteria, "", missing=lacking, reported=reported))
     decide = iwg2003 if criteria == "IWG2003" else iwg2006
     value = decide(evidence, parameters)
-    return Assessment(course, day, Verdict(criteria, value, evidence.refs(), assumed=_ASSUMED[criteria], reported=reported))
+    return Assessment(
+        course, day, Verdict(criteria, value, evidence.refs(), assumed=_ASSUMED[criteria], reported=reported)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +84,8 @@ class Evidence:
     def at(cls, day: date, subject: Subject, course: Course, parameters: Response) -> "Evidence":
         """The latest values up to the day of the assessment that are not too old, and those before treatment."""
         spans = {"BM-BLAST": parameters.marrow_days} | dict.fromkeys(("ANC", "PLT", "HGB"), parameters.blood_days)
-        now, before = {}, {}
+        now: dict[str, Measurement] = {}
+        before: dict[str, Measurement] = {}
         for key, days in spans.items():
             since = day - timedelta(days=days)
             values = [one for one in course.measured.get(key, ()) if since <= one.day <= day]
@@ -130,8 +137,8 @@ def iwg2006(evidence: Evidence, parameters: Response) -> str:
     """Response of MDS, IWG 2006 (PMC3222262 T2).
 
     CR: marrow blasts at most 5 %, haemoglobin from 110 g/L, platelets from 100, ANC from 1.0; PR: the blood of CR and
-    blasts at most half of those before; marrow CR (said by a parameter's word, because the trial reports CRi): blasts at
-    most 5 % and half; HI: improvement of blood.
+    blasts at most half of those before; marrow CR (under the name that a parameter gives it, because the trial reports
+    CRi): blasts at most 5 % and half; HI: improvement of blood.
     """
     recovered = evidence.value("HGB") >= 110 and evidence.value("PLT") >= 100 and evidence.value("ANC") >= 1.0
     if evidence.blasts <= 5 and (recovered or evidence.halved):
