@@ -41,6 +41,7 @@ def gather(registration: Resource, subject: Dossier, terms: Terms, *, donor: Dos
     """
     found = sorted(subject.resources, key=own)
     facts = [(one, fact) for one in found if (fact := _fact(one, terms)) is not None]
+    facts = _with_samples(facts, found)
     marks = _Marks(_stays(found, terms), terms)
     courses = _with_infusions(_courses(found, terms), facts, marks)
     of_course: dict[str, list[Fact]] = defaultdict(list)
@@ -58,6 +59,7 @@ def gather(registration: Resource, subject: Dossier, terms: Terms, *, donor: Dos
         _day(period.get("end"), terms),
         _reason(registration, terms),
         *_diagnosis(found, terms),
+        {own(one): reference(one.get("managingOrganization")) for one in subject.person.patients},
         tuple(_complete(course, of_course[course.ref]) for course in courses),
         _grouped(outside, Measurement),
         _grouped(outside, Statement),
@@ -119,6 +121,21 @@ def _stays(resources: Iterable[Resource], terms: Terms) -> dict[str, str]:
             for stay in one.get("supportingInformation", []):
                 stays.setdefault(reference(stay), course)
     return stays
+
+
+def _with_samples(facts: Sequence[tuple[Resource, Fact]], resources: Iterable[Resource]) -> list[tuple[Resource, Fact]]:
+    """The facts, measurements with the type of their specimen."""
+    types = {own(one): next((code for _, code in codes(one.get("type"))), "") for one in resources if _is_specimen(one)}
+    return [
+        (one, replace(fact, sample=types.get(reference(one.get("specimen")), "")))
+        if types and isinstance(fact, Measurement)
+        else (one, fact)
+        for one, fact in facts
+    ]
+
+
+def _is_specimen(resource: Resource) -> bool:
+    return bool(resource["resourceType"] == "Specimen")
 
 
 @dataclass(frozen=True, slots=True)

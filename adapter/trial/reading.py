@@ -97,7 +97,8 @@ def infusion(resource: Resource, terms: Terms) -> Infusion | None:
     product = extension(resource, terms.extensions["product"]).get("valueReference")
     end = moment(resource.get("performedPeriod", {}).get("end"), terms.zone)
     ended = end.at if end else None
-    return Infusion(own(resource), when.day, when.at, ended, reference(product), resource["status"])
+    patient = reference(resource.get("subject"))
+    return Infusion(own(resource), patient, when.day, when.at, ended, reference(product), resource["status"])
 
 
 def event(resource: Resource, terms: Terms) -> Event | None:

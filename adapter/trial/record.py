@@ -7,7 +7,10 @@ from datetime import date, datetime
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measured value in the trial's unit of its key; `at` is None where only the day is known."""
+    """One measured value in the trial's unit of its key; `at` is None where only the day is known.
+
+    `sample` is the code of the specimen's type, where the specimen is known.
+    """
 
     ref: str
     key: str
@@ -17,6 +20,7 @@ class Measurement:
     comparator: str = ""
     low: float | None = None
     high: float | None = None
+    sample: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,10 @@ class Dose:
 
 @dataclass(frozen=True, slots=True)
 class Infusion:
-    """One infusion of donor cells."""
+    """One infusion of donor cells, and the Patient who got it."""
 
     ref: str
+    patient: str
     day: date
     start: datetime | None
     end: datetime | None
@@ -140,7 +145,10 @@ class Donor:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One subject of the study, with what belongs to no course directly below it."""
+    """One subject of the study, with what belongs to no course directly below it.
+
+    `site` is the enrolling Organization, `sites` the Organization of each of the subject's Patients.
+    """
 
     ref: str
     number: str
@@ -154,6 +162,7 @@ class Subject:
     off_study_reason: str
     diagnosed: date | None
     diagnosis: str
+    sites: Mapping[str, str]
     courses: tuple[Course, ...]
     measured: Mapping[str, tuple[Measurement, ...]]
     stated: Mapping[str, tuple[Statement, ...]]
