@@ -15,6 +15,7 @@ from adapter.mapper.catalog import Catalog
 from adapter.monitor import Monitor
 from adapter.operate import door
 from adapter.operate.explain import Explanation
+from adapter.operate.imports import Imports
 from adapter.operate.replays import Replays
 from adapter.settings import Settings
 from adapter.store.database import Database
@@ -28,7 +29,7 @@ class Control:
     """One for a service; `works` are what its workers count, `tally` what its intake does.
 
     `certificates` tells the days left by listener, `accept` takes what was refused as a whole, `replays` carries out
-    replays.
+    replays, `imports` takes rows of tables.
     """
 
     settings: Settings
@@ -39,6 +40,7 @@ class Control:
     certificates: Callable[[], Mapping[str, float]] = dict[str, float]
     accept: Accept | None = None
     replays: Replays | None = None
+    imports: Imports | None = None
     token: str = field(default_factory=door.new_token, repr=False)
     tally: Tally = field(init=False)
 
@@ -64,7 +66,7 @@ class Control:
             wal=wal,
             clock=self.clock,
         )
-        operator = Operator(self.database, tokens, Explanation(self.catalog), self.accept, self.replays)
+        operator = Operator(self.database, tokens, Explanation(self.catalog), self.accept, self.replays, self.imports)
         add_operator(app, operator, observed)
 
     @contextmanager

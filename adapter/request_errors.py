@@ -97,3 +97,10 @@ class AuditUnavailable(RequestError):
 
     code, status, issue = "H2F-4025", 503, "transient"
     mender = "administrator of the adapter"
+
+
+class UnreadableTable(RequestError):
+    """A file to be imported is no table of its kind: other characters, columns, or no CSV at all."""
+
+    code, issue = "H2F-4030", "structure"
+    mender = "whoever made the file"

@@ -19,6 +19,7 @@ from adapter.documents import finder
 from adapter.http_connection import Bounds
 from adapter.http_listeners import HttpListeners, post_hl7
 from adapter.http_server import Server
+from adapter.imports.sheet import Sheet
 from adapter.intake import (
     EVERY_SITE,
     HTTP,
@@ -31,11 +32,13 @@ from adapter.intake import (
     accept_held,
     accept_order,
     hold_late_fragments,
+    receive_made,
     warm,
     watching,
 )
 from adapter.intake.inventory import entries
 from adapter.listeners import Listener, Plan, load_plan
+from adapter.operate.imports import Given, Importer
 from adapter.replay.run import Replayer
 from adapter.replies.delivery import Deliveries
 from adapter.settings import Settings
@@ -76,6 +79,7 @@ class Service:
             certificates=self._days_left,
             accept=self._accept,
             replays=Replayer(database, stock.present(), clock),
+            imports=Importer(database, stock.sheets, self._give, clock),
         )
         self._intake.tally = self._control.tally
 
@@ -85,6 +89,7 @@ class Service:
         Raises:
             ConfigurationError: an address cannot be used, or a file of a listener cannot be read.
         """
+        self._loop = asyncio.get_running_loop()
         stop = self._stop()
         async with AsyncExitStack() as ended:
             self._incidents.start()
@@ -168,6 +173,12 @@ class Service:
         channels = {one.channel.name: one.channel for one in (*plan.listeners, *plan.folders)} | {HTTP.name: HTTP}
         whole = accept_held(connection, message_id, door=self._intake, channels=channels, now=self._clock())
         return whole or accept_order(connection, message_id, catalog=self._stock.catalog)
+
+    def _give(self, raws: Sequence[bytes], sheet: Sheet, actor: str) -> list[Given]:
+        """Give messages of an import to the intake, from a thread that is not the loop's."""
+        receiving = receive_made(self._intake, raws, site=sheet.site, actor=actor)
+        answers = asyncio.run_coroutine_threadsafe(receiving, self._loop).result()
+        return [Given(answer.state, answer.message_id) for answer in answers]
 
     def _days_left(self) -> dict[str, float]:
         """Of the certificate of each listener that ends first."""

@@ -1,5 +1,6 @@
 """What the program reads once, at its start: everything under mappings/ and profiles/."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +11,7 @@ from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
 from adapter.hl7v2.slim import stored
+from adapter.imports.sheet import Sheet, load_sheets
 from adapter.judge.rules import Known
 from adapter.judge.rules import rules as judging
 from adapter.mapper.catalog import Catalog, load_catalog
@@ -33,6 +35,7 @@ class Stock:
     rules: Rules
     search_index: SearchIndex
     profiles: Path
+    sheets: Mapping[str, Sheet]
 
     @classmethod
     def load(cls, mappings: Path | None = None) -> "Stock":
@@ -46,7 +49,7 @@ class Stock:
         """
         mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
         index, catalog = load_search_index(profiles), load_catalog(mappings)
-        return cls(catalog, worker_rules(mappings, catalog, index), index, profiles)
+        return cls(catalog, worker_rules(mappings, catalog, index), index, profiles, load_sheets(mappings))
 
     def convert(self, claimed: Claimed) -> Converted:
         """Convert a message of the inbox by these mappings.

@@ -16,6 +16,7 @@ from adapter import log
 from adapter.fhir import json
 from adapter.operate import messages, repairs, worklist
 from adapter.operate.asked import NAMES, asked_for
+from adapter.operate.imports import Imports, Rows
 from adapter.operate.replays import Order, Replays, selected
 from adapter.request_errors import BadParameter, LoginRequired, NotFound
 from adapter.store import record, standing
@@ -38,6 +39,7 @@ class Operator:
     explain: messages.Explain
     accept: Accept | None = None
     replays: Replays | None = None
+    imports: Imports | None = None
 
 
 def endpoint(operator: Operator, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -139,6 +141,23 @@ def replay(operator: Operator, request: Request, said: dict[str, Any]) -> dict[s
     begun = operator.replays.begin(order)
     log.event("replay_ordered", count=begun["messages"], principal=request.state.principal)
     return begun
+
+
+def take_rows(operator: Operator, request: Request, said: dict[str, Any]) -> dict[str, Any]:
+    """`POST /operator/import`: some rows of a table are checked, and what they say is given to the intake.
+
+    The body holds `kind`, `text` (the table's first row and these), `numbers` (of each in the file) and `actor`.
+    """
+    if operator.imports is None:
+        raise NotFound("this program imports nothing")
+    numbers = said.get("numbers")
+    if not isinstance(numbers, list):
+        raise BadParameter("numbers is a list with the number of each row")
+    whole = [_whole(str(one), "a row's number") for one in cast("list[Any]", numbers)]
+    kind, text, actor = (str(said.get(name) or "") for name in ("kind", "text", "actor"))
+    made = operator.imports.take(Rows(kind, text, whole, actor))
+    log.event("rows_imported", count=len(made["rows"]), principal=request.state.principal)
+    return made
 
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

@@ -96,6 +96,7 @@ def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
     for kind in STATES:
         app.add_route(f"/operator/{kind}", operate.endpoint(operator, operate.repair(kind)), methods=["POST"])
     app.add_route("/operator/replay", operate.endpoint(operator, operate.replay), methods=["POST"])
+    app.add_route("/operator/import", operate.endpoint(operator, operate.take_rows), methods=["POST"])
 
 
 def create_hl7_app(post_hl7: PostHl7, *, terms: Terms, refused: Refused) -> FastAPI:

@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from keyword import iskeyword
 
 import typer
 
@@ -21,6 +22,7 @@ COMMANDS = {
     "as-sent": "as_sent",
     "unmerge": "unmerge",
     "replay": "replay",
+    "import": "import_file",
     "doctor": "doctor",
     "backup": "backup",
     "restore": "restore",
@@ -29,9 +31,10 @@ COMMANDS = {
     "coverage": "coverage",
     "codes": "codes",
     "diff": "diff",
+    "report": "report",
     "demo": "demo",
 }
-"""Name of the command, which is that of its module, and its function there."""
+"""Name of the command, which is that of its module (`import_` for `import`), and its function there."""
 
 HELP = (
     "HL7 v2 messages of a multi-centre cell-therapy trial in, FHIR R4 out.\n\n"
@@ -66,8 +69,12 @@ def _application(names: list[str]) -> typer.Typer:
     )
     app.callback()(_all_commands)
     for name in names:
-        app.command(name)(getattr(import_module(f"adapter.cli.{name.replace('-', '_')}"), COMMANDS[name]))
+        app.command(name)(getattr(import_module(f"adapter.cli.{_module(name)}"), COMMANDS[name]))
     return app
+
+
+def _module(name: str) -> str:
+    return f"{name}_" if iskeyword(name) else name.replace("-", "_")
 
 
 def _all_commands() -> None:

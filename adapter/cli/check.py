@@ -10,6 +10,7 @@ from adapter.cli.terminal import OUT
 from adapter.data import data_folder
 from adapter.fhir.profiles import check_definitions
 from adapter.fhir.search_params import load as load_search_parameters
+from adapter.imports.sheet import load_sheets
 from adapter.mapper.catalog import load_catalog
 from adapter.operate import ucum
 from adapter.store.merge import load_merge_rules
@@ -28,6 +29,7 @@ def check(
     catalog = load_catalog(maps)
     load_merge_rules(maps)
     load_study(maps)
+    load_sheets(maps)
     check_definitions(definitions)
     units = _units(maps)
     parameters = load_search_parameters(definitions)

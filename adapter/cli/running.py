@@ -139,8 +139,22 @@ def post(client: httpx.Client, kind: str, body: dict[str, Any]) -> dict[str, Any
         BadParameter: it does not understand.
         ConfigurationError: it does not answer, or refuses.
     """
+    return _answer(client, client.build_request("POST", f"/operator/{kind}", content=json.dumps(body)))
+
+
+def ask(client: httpx.Client, kind: str, said: dict[str, str]) -> dict[str, Any]:
+    """What the program answers to `GET /operator/kind`.
+
+    Raises:
+        BadParameter: it does not understand.
+        ConfigurationError: it does not answer, or refuses.
+    """
+    return _answer(client, client.build_request("GET", f"/operator/{kind}", params=said))
+
+
+def _answer(client: httpx.Client, request: httpx.Request) -> dict[str, Any]:
     try:
-        answer = client.post(f"/operator/{kind}", content=json.dumps(body))
+        answer = client.send(request)
     except httpx.HTTPError as error:
         raise ConfigurationError(f"the program at {client.base_url} does not answer: {type(error).__name__}") from error
     if answer.is_success:

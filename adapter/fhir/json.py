@@ -32,6 +32,15 @@ def loads(text: bytes | str) -> Any:
     return _DECODER.decode(text if isinstance(text, str) else text.decode())
 
 
+def computable(text: bytes) -> Any:
+    """Read JSON, fractions as floats: ten times as fast, for computing with values and not for keeping them.
+
+    Raises:
+        ValueError: this is no JSON.
+    """
+    return orjson.loads(text)
+
+
 def _decimal(value: object) -> orjson.Fragment:
     if isinstance(value, Decimal) and value.is_finite():
         text = str(value)

@@ -2,6 +2,7 @@
 
 from adapter.intake.accept import accept_held, accept_order
 from adapter.intake.folder import WatchedFolder, watching
+from adapter.intake.given import receive_made
 from adapter.intake.http import HTTP, HttpLine
 from adapter.intake.inventory import Inventory
 from adapter.intake.late import hold_late_fragments
@@ -26,6 +27,7 @@ __all__ = [
     "accept_order",
     "hold_late_fragments",
     "listen",
+    "receive_made",
     "warm",
     "watching",
 ]

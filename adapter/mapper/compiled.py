@@ -124,6 +124,9 @@ def reads(segment_map: SegmentMap, unread: Mapping[str, frozenset[int]]) -> Mapp
                 found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
     for path in (*_identity_paths(segment_map), *_paths_of_need(segment_map), *segment_map.ignored):
         _note(found, path, None)
+    for path in segment_map.ignored:  # of all segments of a name where a rule takes them all, not of the nearest alone
+        if not path.component and (path.segment, True) in found:
+            found[path.segment, True][path.field] = None
     return found
 
 

@@ -247,9 +247,12 @@ class _Run:
         defaults: list[str] = []
         cleared: list[str] = []
         for number, doubt in doubts:
-            if doubt is CLEARED or doubt is DEFAULTED:
-                target = ".".join(compiled.map.rules[number].target)
-                (cleared if doubt is CLEARED else defaults).append(target)
+            if doubt.kind == CLEARED.kind:
+                element = compiled.map.rules[number].cleared
+                cleared.append(f"{element}.{doubt.text}" if doubt.text else element)
+                continue
+            if doubt is DEFAULTED:
+                defaults.append(".".join(compiled.map.rules[number].target))
                 continue
             place, sources = compiled.told[number]
             meant = sources[doubt.source : doubt.source + 1] if doubt.code == MISSING else sources[doubt.source :]

@@ -168,8 +168,8 @@ class _Writer:
         if not rule.sources[0].field:
             return group(convert, number, many=many)
         if rule.whole:
-            clears = bool(rule.converter) and CONVERTERS[rule.converter].clears
-            return several(convert, number, many=many, clears=clears)
+            known = CONVERTERS[rule.converter]
+            return several(convert, number, many=many, clears=known.clears, parts=known.parts)
         return single(convert, rule.sources[0].component, number, many=many)
 
     def end(self) -> list[str]:

@@ -3,7 +3,7 @@
 What is made is shared between resources and messages: never mutate it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -42,13 +42,22 @@ def single(convert: Callable[[Repetition], Any], component: int, number: int, *,
     return _remembering(make, number, len)
 
 
-def several(convert: Callable[..., Any], number: int, *, many: bool, clears: bool = False) -> Maker:
-    """Make a converter of several raw fields at once; with `clears`, null in the first takes the element away."""
+def several(
+    convert: Callable[..., Any], number: int, *, many: bool, clears: bool = False, parts: Sequence[str] = ()
+) -> Maker:
+    """Make a converter of several raw fields at once.
+
+    With `clears`, null in the first takes the element away; with `parts`, null in each takes that part of it away, and
+    in all of them the element.
+    """
 
     def make(raws: tuple[str, ...]) -> Made:
         if clears and raws[0] == NULL:
             return CLEARED_MADE
         value, doubt = _parted(convert(*[split_field(raw, STANDARD) if raw and raw != NULL else () for raw in raws]))
+        if parts and NULL in raws:
+            gone = [part for part, raw in zip(parts, raws, strict=True) if raw == NULL]
+            doubt = CLEARED if len(gone) == len(parts) else replace(CLEARED, text=gone[0])
         return (_listed(value) if many else value, doubt)
 
     return _remembering(make, number, _length)

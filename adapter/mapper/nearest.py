@@ -1,8 +1,8 @@
 """Where the segments of a message stand, and which of them are nearest to one of them.
 
-The own group comes first, then each enclosing group in turn, never another repetition of a group passed on the way. Of
-several in one group the last that precedes is meant, else the first that follows: in a flat structure (ADT_A17) the
-second PV1 belongs to the second PID.
+The own group comes first, before the groups in it (RAS_O01: the RXR of the RXA, not that of its RXE), then each
+enclosing group in turn, never another repetition of a group passed on the way. Of several in one group the last that
+precedes is meant, else the first that follows: in a flat structure (ADT_A17) the second PV1 belongs to the second PID.
 A message may have thousands of segments: each is looked up by its group, never compared with all the others.
 """
 
@@ -11,6 +11,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from adapter.hl7v2.grammar import Group
+
+_ITSELF = "."
+"""A name that no group has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Places:
         """The numbers that stand nearest, in their order."""
         groups, names = spot.groups, spot.names
         if groups[-1] in self._through:
-            return self._beside(groups[-1], "")
+            return self._in_own(groups[-1])
         if len(groups) == 1:
             return ()
         # Thousands of repetitions of one group have the same around them.
@@ -81,6 +84,14 @@ class Places:
         found = self._around.get(key)
         if found is None:
             found = self._around[key] = self._outwards(groups[:-1], names)
+        return found
+
+    def _in_own(self, group: int) -> tuple[int, ...]:
+        """What is in a group itself; where nothing is, what is in the groups in it."""
+        found = self._found.get((group, _ITSELF))
+        if found is None:
+            own = tuple(self._through[group].get("", ()))
+            found = self._found[group, _ITSELF] = own or self._beside(group, "")
         return found
 
     def _outwards(self, groups: Sequence[int], names: Sequence[str]) -> tuple[int, ...]:

@@ -34,6 +34,11 @@ class Rule:
     is_default: bool = False
     refer: str = ""
 
+    @property
+    def cleared(self) -> str:
+        """What HL7 null takes away: the element; of the extensions of a resource only those of this URL."""
+        return ".".join((*self.target, *self.urls[:1]) if self.target == ("extension",) else self.target)
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

@@ -1,6 +1,7 @@
 """What the report shows (mappings/trial/report.yaml), and what the paper printed (published.csv)."""
 
 import csv
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -90,12 +91,21 @@ def load_definitions(mappings: Path) -> Definitions:
         raise MappingError(f"{where}: {first['msg']}", file=file, line=line) from None
 
 
-Published = dict[tuple[str, str], tuple[str, str]]
-"""What was printed, and a note to it, by place and label."""
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What the paper printed; `rounding`: its printed form does not follow from its own counts by arithmetic."""
+
+    text: str
+    rounding: bool
+    note: str
+
+
+Published = dict[tuple[str, str], Printed]
+"""By place and label."""
 
 
 def load_published(file: Path) -> Published:
-    """Read a table with the columns where, label, published, note.
+    """Read a table with the columns where, label, published, rounding, note.
 
     Raises:
         MappingError: the file cannot be read, or lacks a column.
@@ -103,8 +113,12 @@ def load_published(file: Path) -> Published:
     try:
         with file.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
-        return {(row["where"], row["label"]): (row["published"], row["note"]) for row in rows}
+        return {(row["where"], row["label"]): _printed(row) for row in rows}
     except (OSError, UnicodeDecodeError) as error:
         raise MappingError(f"cannot be read: {error}", file=file) from error
     except KeyError as error:
         raise MappingError(f"has no column {error.args[0]}", file=file, line=1) from error
+
+
+def _printed(row: dict[str, str]) -> Printed:
+    return Printed(row["published"], row["rounding"] == "Y", row["note"])

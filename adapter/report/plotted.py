@@ -55,18 +55,12 @@ def add(sheet: Sheet, trial: Trial) -> None:
     if not courses:
         return
     _temperature(sheet, courses)
-    for figure in trial.definitions.figures:
-        if examined(courses, figure.key):
-            _figure(sheet, courses, figure)
-    for key, label in trial.definitions.unchanged.items():
-        if examined(courses, key):
-            of = series(courses, key)
-            p = [one for at, one in enumerate(model(of, log=True).p) if at != DAY_0 and not math.isnan(one)]
-            unchanged = bool(p) and min(p) > SIGNIFICANT
-            sheet.add(RESULTS, f"{label} unchanged (all P>0.05)", yes(unchanged), of.rests)
-    for key in trial.definitions.subsets:
-        if examined(courses, key):
-            _subset(sheet, courses, key)
+    for figure in (one for one in trial.definitions.figures if examined(courses, one.key)):
+        _figure(sheet, courses, figure)
+    for key in (one for one in trial.definitions.unchanged if examined(courses, one)):
+        _unchanged(sheet, series(courses, key), trial.definitions.unchanged[key])
+    for key in (one for one in trial.definitions.subsets if examined(courses, one)):
+        _subset(sheet, courses, key)
     if examined(courses, "CD3"):
         _t_cells(sheet, trial, series(courses, "CD3"))
         _highest_in_gvhd(sheet, trial, courses)
@@ -133,6 +127,11 @@ def _figure(sheet: Sheet, courses: Sequence[CourseRow], figure: Figure) -> None:
         sheet.add(where, f"{label} peak day Q3", rounded(statistics.quantile(own, 0.75)), of.rests)
 
 
+def _unchanged(sheet: Sheet, of: Series, label: str) -> None:
+    p = [one for at, one in enumerate(model(of, log=True).p) if at != DAY_0 and not math.isnan(one)]
+    sheet.add(RESULTS, f"{label} unchanged (all P>0.05)", yes(bool(p) and min(p) > SIGNIFICANT), of.rests)
+
+
 def _subset(sheet: Sheet, courses: Sequence[CourseRow], key: str) -> None:
     of = series(courses, key)
     fitted = model(of, log=True)
@@ -146,7 +145,7 @@ def _t_cells(sheet: Sheet, trial: Trial, of: Series) -> None:
     means = [sum(row) / len(row) for row in logs]
     for key, where in (("PLT", "Figure 6C"), ("ANC", RESULTS)):
         limits = trial.definitions.short[key]
-        short = [_is_short(course, key, limits) for course in of.courses]
+        short = [is_short(course, key, limits) for course in of.courses]
         fast = [mean for mean, one in zip(means, short, strict=True) if one]
         slow = [mean for mean, one in zip(means, short, strict=True) if not one]
         p = statistics.t_test(fast, slow)
@@ -167,7 +166,8 @@ def _known(p: float) -> str:
     return UNKNOWN if math.isnan(p) else p_value(p)
 
 
-def _is_short(course: CourseRow, key: str, limits: dict[str, int]) -> bool:
+def is_short(course: CourseRow, key: str, limits: dict[str, int]) -> bool:
+    """Whether a course's recovery was reached in less than its arm's limit, in days."""
     found = course.recovery[key]
     return found is not None and found.days < limits[course.arm]
 

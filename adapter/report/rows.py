@@ -26,7 +26,7 @@ from adapter.trial.terms import Terms
 SORTED = "TCELL"
 """Specimen of T cells sorted from blood (tli-specimen)."""
 
-PLOTTED = ("HSCRP", "PCT", "IL2", "IL4", "IL6", "IL10", "IL17A", "TNFA", "IFNG", "CD3", "CD4", "CD8")
+PLOTTED = ("ANC", "HSCRP", "PCT", "IL2", "IL4", "IL6", "IL10", "IL17A", "TNFA", "IFNG", "CD3", "CD4", "CD8")
 
 
 @dataclass(frozen=True, slots=True)

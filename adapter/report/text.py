@@ -101,16 +101,18 @@ def _case(sheet: Sheet, trial: Trial, one: SubjectRow, course: CourseRow, event:
     def say(label: str, value: object, *rests: str) -> None:
         sheet.add(RESULTS, f"aGvHD case: {label}", value, [one.ref, *rests])
 
-    infused, death = course.infused, one.after.death
+    infused, death, blasts = course.infused, one.after.death, one.marrow_blasts
     died = death.date() if death else None
     say("grade", UNKNOWN if event.grade is None else event.grade, event.ref)
     say("onset day", (event.onset - infused).days if event.onset and infused else UNKNOWN, event.ref, course.infusion)
     say("course", course.number, course.ref)
     say("death day", (died - infused).days if died and infused else UNKNOWN, death.ref if death else "")
-    say("patient age", UNKNOWN if one.age is None else one.age)
-    say("patient sex", one.sex)
-    say("arm", one.arm)
-    blasts = one.marrow_blasts
+    for label, value in (
+        ("patient age", UNKNOWN if one.age is None else one.age),
+        ("patient sex", one.sex),
+        ("arm", one.arm),
+    ):
+        say(label, value)
     say("marrow blasts %", rounded(blasts.value if blasts else None), blasts.ref if blasts else "")
     say("TP53 mutated", "Y" if _mutated(one) else "N", *_genetics([one]))
     say("complex karyotype", yes(_complex(one)), *_genetics([one]))
@@ -119,11 +121,9 @@ def _case(sheet: Sheet, trial: Trial, one: SubjectRow, course: CourseRow, event:
     say("donor sex", donor_sex(one))
     say("matched HLA of 10", one.match.alleles if one.match else UNKNOWN, *(one.match.refs if one.match else ()))
     say("CD3+ dose", rounded(course.cd3.value if course.cd3 else None, 2), course.cd3.ref if course.cd3 else "")
-    tested = next(iter(one.str_chimerism), None)
-    if tested:
-        day = (tested.day - infused).days if infused else UNKNOWN
+    for tested in one.str_chimerism[:1]:
         say("chimerism %", rounded(tested.value, 2), tested.ref)
-        say("chimerism day", day, tested.ref)
+        say("chimerism day", (tested.day - infused).days if infused else UNKNOWN, tested.ref)
 
 
 def _positive(tests: Sequence[Measurement]) -> list[Measurement]:

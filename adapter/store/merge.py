@@ -124,7 +124,7 @@ def merge(rule: MergeRule, stored: Merged, mapped: Mapped, *, message_id: int) -
         default = any(name in mapped.defaults for name in elements)
         _state(rule, slot, state, elements, [-1, *key[1:]] if default else key)
     for name in mapped.cleared:
-        if _slot(rule, name) not in said:
+        if not _is_said(rule, name, said):
             _clear(rule, name, state, key)
     for slot in mapped.undone:
         _pass(slot, state, timeline.UNDO, [], key)
@@ -187,9 +187,15 @@ def _merge_items(rule: MergeRule, slot: str, state: Merged, value: Any, key: Sta
     items, keys = _items(rule, slot, state.content.get(slot)), dict(state.as_of.get(slot, {}))
     for place, (name, item) in enumerate(_items(rule, slot, value).items()):
         own = [*key, place]
-        if own >= keys.get(name, _NEVER) and own >= keys.get(_FLOOR, _NEVER):
+        if all(own >= keys.get(one, _NEVER) for one in (name, _stem(name), _FLOOR)):
             items[name], keys[name] = item, own
     _keep(rule, slot, state, items, keys)
+
+
+def _is_said(rule: MergeRule, name: str, said: Mapping[str, Any]) -> bool:
+    """Whether the message that clears an element states it too; the parts of one that is not merged by parts are it."""
+    slot = _slot(rule, name.partition(".")[0])
+    return (slot if slot not in rule.union and slot not in rule.parts else _slot(rule, name)) in said
 
 
 def _clear(rule: MergeRule, name: str, state: Merged, key: Statement) -> None:
@@ -204,7 +210,7 @@ def _clear(rule: MergeRule, name: str, state: Merged, key: Statement) -> None:
         return
     items, keys = _items(rule, slot, state.content.get(slot)), dict(state.as_of.get(slot, {}))
     keys[part] = max(key, keys.get(part, _NEVER))
-    gone = [one for one in items if part in {one, _FLOOR} and keys.get(one, _NEVER)[:3] <= key]
+    gone = [one for one in items if part in {one, _stem(one), _FLOOR} and keys.get(one, _NEVER)[:3] <= key]
     for one in gone:
         del items[one]
     _keep(rule, slot, state, items, keys)
@@ -234,6 +240,11 @@ def _items(rule: MergeRule, slot: str, value: Any) -> dict[str, Any]:
 def _identity(item: Any, members: Sequence[str]) -> str:
     found = [_member(item, path.split(".")) for path in members]
     return "|".join(found) if any(found) else canonical(item).decode()
+
+
+def _stem(name: str) -> str:
+    """The first member of an identity: the URL of an extension, by which it is cleared."""
+    return name.partition("|")[0]
 
 
 def _member(item: dict[str, Any], path: Sequence[str]) -> str:

@@ -12,18 +12,49 @@ from tests.house.project import PROJECT, code_spans, table_rows
 
 MAPPINGS = PROJECT / "mappings"
 MESSAGES = sorted((MAPPINGS / "messages").glob("*.yaml"))
+CASES = PROJECT / "tests/cases"
+SITUATIONS = (
+    "minimal",
+    "full",
+    "repeats",
+    "unknown-code",
+    "missing-required",
+    "null",
+    "escapes",
+    "odd-encoding",
+    "partial-dates",
+    "update",
+)
+"""What every message structure has a case of: the beginning of the name of at least one case."""
 
 
 @pytest.mark.parametrize("message_map", MESSAGES, ids=lambda path: path.stem)
 def test_every_message_structure_has_a_case(message_map: Path) -> None:
-    cases = PROJECT / "tests/cases" / message_map.stem
+    cases = CASES / message_map.stem
     whole = [case for case in cases.glob("*/message.hl7") if case.with_name("expected.json").exists()]
     assert whole, f"{cases.relative_to(PROJECT)}/<situation>/ needs a message.hl7 with its expected.json"
 
 
 def test_every_case_belongs_to_a_message_structure() -> None:
-    structures = {path.parent.parent.name for path in (PROJECT / "tests/cases").glob("*/*/message.hl7")}
+    structures = {path.parent.parent.name for path in CASES.glob("*/*/message.hl7")}
     assert structures - {path.stem for path in MESSAGES} == set()
+
+
+def _situations(structure: Path) -> set[str]:
+    names = [case.parent.name for case in structure.glob("*/message.hl7")]
+    return {one for one in SITUATIONS if any(name == one or name.startswith(f"{one}-") for name in names)}
+
+
+def test_every_structure_shows_every_situation_or_says_why_it_cannot_occur() -> None:
+    """A case is of a situation where its name is that, or begins with it: `null`, `null-deletes-the-phone`."""
+    with (CASES / "impossible.csv").open(encoding="utf-8", newline="") as lines:
+        impossible = {(row["structure"], row["situation"]) for row in csv.DictReader(lines) if row["because"]}
+    wanted = {(path.stem, situation) for path in MESSAGES for situation in SITUATIONS}
+    shown = {(path.stem, situation) for path in MESSAGES for situation in _situations(CASES / path.stem)}
+    assert sorted(wanted - shown - impossible) == [], "needs a case, or a reason in tests/cases/impossible.csv"
+    assert sorted(impossible - (wanted - shown)) == [], (
+        "tests/cases/impossible.csv: there is a case, or no such situation"
+    )
 
 
 def test_every_segment_map_is_used_by_a_message() -> None:

@@ -51,6 +51,18 @@ def test_element_that_was_cleared_is_not_brought_back_by_an_older_message():
     assert merged("Patient", null, older) == merged("Patient", older, null) == {}
 
 
+def test_null_takes_away_one_extension_and_leaves_the_others():
+    born, married = {"url": "born", "valueString": "A"}, {"url": "married", "valueString": "B"}
+    said, null = ({"extension": [born, married]}, EARLY, {}), ({}, LATE, {"cleared": ("extension.born",)})
+    assert merged("Patient", said, null) == merged("Patient", null, said) == {"extension": [married]}
+    assert merged("Encounter", said, null) == merged("Encounter", null, said) == {"extension": [married]}
+
+
+def test_null_of_a_part_leaves_the_element_that_the_message_states():
+    stated = ({"reaction": [{"manifestation": []}]}, LATE, {"cleared": ("reaction.severity",)})
+    assert merged("AllergyIntolerance", stated) == {"reaction": [{"manifestation": []}]}
+
+
 def test_element_that_a_message_leaves_out_stays():
     assert merged("Patient", ({"gender": "male"}, EARLY, {}), ({"birthDate": "1950"}, LATE, {})) == {
         "gender": "male",

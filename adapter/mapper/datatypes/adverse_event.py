@@ -12,7 +12,7 @@ from adapter.mapper.datatypes.cells import product_reference
 from adapter.mapper.datatypes.converter import Bound, Converter, first, part, whole_text
 from adapter.mapper.datatypes.cwe import Concepts, TableCodes
 from adapter.mapper.datatypes.cx import UNKNOWN, identifier
-from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
+from adapter.mapper.datatypes.doubt import Doubt, about_source, doubted_as, without_doubt
 from adapter.mapper.datatypes.dtm import bind_datetime
 from adapter.mapper.datatypes.quantity import bind_number_and_unit
 from adapter.mapper.sites import Site
@@ -96,7 +96,7 @@ def _bind_contributor(site: Site, _paths: tuple[str, ...]) -> Bound:
 
     def observer(name: Field, qualification: Field) -> dict[str, Any] | Doubt | None:
         said = part(name[0], 1) + part(name[0], 2) if name else ""
-        made = codes.concept(qualification[0]) if qualification else None
+        made = about_source(codes.concept(qualification[0]), 1) if qualification else None
         concept = without_doubt(made)
         if not (said or concept):
             return made

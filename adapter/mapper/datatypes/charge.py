@@ -13,7 +13,6 @@ from adapter.mapper.datatypes.nm import measured
 from adapter.mapper.datatypes.xcn import performer
 from adapter.mapper.sites import Site
 
-NO_CHARGE = Doubt(None, "103", "is a payment, a credit or an adjustment, which is no charge", "no-charge")
 NO_NUMBER = Doubt(None, "102", "is no number", "not-a-number")
 NO_CURRENCY = ("103", "currency is no code of three letters", "currency")
 ORDERER = {
@@ -24,15 +23,13 @@ ORDERER = {
 
 
 def _bind_status(site: Site, _paths: tuple[str, ...]) -> Bound:
-    """FT1-6. What is no charge has no status, so that no ChargeItem is made of it; a code of no table is unknown."""
+    """FT1-6; a code of no table is unknown."""
     table = TableCodes(site, "0017-charge-status")
 
     def charge_status(kind: Field, code: Field) -> str | Doubt | None:
         if not first(kind):
             return "unknown" if first(code) or first(code, 2) else None
         made = table.code(kind[0])
-        if made is None:
-            return NO_CHARGE
         return made.of("unknown") if isinstance(made, Doubt) else made
 
     return charge_status

@@ -22,6 +22,7 @@ class Converter:
         reads: components that it reads, for the account of unread data; None for all.
         whole: with one source, the function takes the whole field (the rule says `from: [OBX-8]`).
         clears: with several sources, whether HL7 null in the first alone takes the element away.
+        parts: with several sources, the part of the element that HL7 null in each takes away.
         fields: of sources that are segments, the fields that it reads.
         fields_by: the same by the name of the segment, where the converter reads several.
     """
@@ -34,6 +35,7 @@ class Converter:
     whole: bool = False
     fields: tuple[int, ...] = ()
     clears: bool = False
+    parts: tuple[str, ...] = ()
     fields_by: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
     def fields_of(self, segment: str) -> tuple[int, ...]:

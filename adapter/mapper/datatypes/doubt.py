@@ -51,5 +51,10 @@ def doubted_as(made: Any, value: Any) -> Any:
     return made.of(value) if isinstance(made, Doubt) else value
 
 
+def about_source(made: Any, source: int) -> Any:
+    """The same, where a doubt is about that source of the rule."""
+    return made.of(made.value, source=source) if isinstance(made, Doubt) else made
+
+
 CLEARED = Doubt(None, "0", "", "cleared")
 """Not doubtful: the message takes the element away, as HL7 null does."""

@@ -129,5 +129,5 @@ CONVERTERS = (
     Converter("DTM-instant", "instant", _bind_instant, reads=frozenset({1})),
     Converter("DTM-timeOfBirth", "dateTime", _bind_birth_time, reads=frozenset({1})),
     Converter("DR-DateRange", "Period", _bind_range, reads=frozenset({1, 2})),
-    Converter("DR-Period", "Period", _bind_period, sources=2, reads=frozenset({1})),
+    Converter("DR-Period", "Period", _bind_period, sources=2, reads=frozenset({1}), parts=("start", "end")),
 )

@@ -5,7 +5,7 @@ from typing import Any
 from adapter.hl7v2.message import Field, Repetition
 from adapter.mapper.datatypes.converter import Bound, Converter, first, plain
 from adapter.mapper.datatypes.cwe import TableCodes
-from adapter.mapper.datatypes.doubt import CLEARED, Doubt
+from adapter.mapper.datatypes.doubt import CLEARED, Doubt, about_source
 from adapter.mapper.datatypes.dtm import dtm_date
 from adapter.mapper.sites import Site
 
@@ -25,7 +25,7 @@ def _bind_lifecycle(site: Site, paths: tuple[str, ...]) -> Bound:
     def lifecycle(action: Field, status: Field) -> str | Doubt | None:
         if first(action) == DELETE:
             return "entered-in-error"
-        return codes.code(status[0]) if status else None
+        return about_source(codes.code(status[0]), 1) if status else None
 
     return lifecycle
 
@@ -39,7 +39,7 @@ def _bind_clinical(site: Site, paths: tuple[str, ...]) -> Bound:
             return CLEARED
         if first(resolved):
             return RESOLVED
-        return codes.concept(status[0]) if status else None
+        return about_source(codes.concept(status[0]), 1) if status else None
 
     return clinical_status
 
@@ -50,7 +50,7 @@ def _bind_verification(site: Site, paths: tuple[str, ...]) -> Bound:
     def verification_status(action: Field, confirmation: Field) -> dict[str, Any] | Doubt | None:
         if first(action) == DELETE:
             return IN_ERROR
-        return codes.concept(confirmation[0]) if confirmation else None
+        return about_source(codes.concept(confirmation[0]), 1) if confirmation else None
 
     return verification_status
 

@@ -27,6 +27,7 @@ PRIORITIES, PATTERNS, WHEN = "0485-priority", "0335-repeat-pattern", "0528-event
 TIMING_SEGMENT = (2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14)
 """Fields of TQ1 that are read."""
 NO_PRIORITY = Doubt(None, "103", f"code is not in table {PRIORITIES}", "unmapped-code")
+DURATION_BESIDE = Doubt(None, "102", "has a duration beside a start or an end: FHIR takes one of them", "not-converted")
 UNREAD_DURATION = Doubt(None, "102", "is no duration in a known unit of time", "not-converted")
 SEVERAL_PRIORITIES = Doubt(None, "102", "only the first priority fits the FHIR element", "repetition-left-out")
 DAYS = ("", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -140,7 +141,8 @@ class Timings:
         doubt = next((one for one in found.values() if isinstance(one, Doubt)), None)
         period = {name: value for name, one in found.items() if (value := without_doubt(one))}
         if period:
-            return {"boundsPeriod": period}, doubt
+            lost = plan.duration and len(period) == 1 and not doubt
+            return {"boundsPeriod": period}, DURATION_BESIDE if lost else doubt
         if not plan.duration:
             return {}, doubt
         lasts = _letters(plan.duration) if isinstance(plan.duration, str) else cq_duration(plan.duration)

@@ -1,0 +1,139 @@
+"""Who takes the rows of an import: this process where the database is free, else the program that has it."""
+
+import asyncio
+import os
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import httpx
+
+from adapter.cli.running import ask, client_of, post
+from adapter.errors import ConfigurationError, DatabaseInUse
+from adapter.imports.sheet import Sheet
+from adapter.intake import Intake, receive_made
+from adapter.operate import door, messages
+from adapter.operate.asked import asked_for
+from adapter.operate.imports import Given, Importer, Rows
+from adapter.settings import Settings
+from adapter.stock import Stock
+from adapter.store.database import Database, open_database
+from adapter.store.incidents import Incidents
+from adapter.worker import Worker
+
+_SHOWN = 1000
+_POLL_SECONDS = 0.2
+
+
+class Taking(Protocol):
+    """Takes rows, and tells what became of their messages."""
+
+    def take(self, order: Rows) -> dict[str, Any]:
+        """As `Imports.take`."""
+        ...
+
+    def go_on(self) -> None:
+        """Convert some messages, or wait a moment for who does."""
+        ...
+
+    def listed(self, site: str, state: str) -> list[dict[str, Any]]:
+        """The messages of a site in a state, up to a thousand."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A running program, whose worker converts."""
+
+    client: httpx.Client
+
+    def take(self, order: Rows) -> dict[str, Any]:
+        """As `Taking.take`."""
+        said = {"kind": order.kind, "text": order.text, "numbers": list(order.numbers), "actor": order.actor}
+        return post(self.client, "import", said)
+
+    def go_on(self) -> None:
+        """The program converts them."""
+        time.sleep(_POLL_SECONDS)
+
+    def listed(self, site: str, state: str) -> list[dict[str, Any]]:
+        """As `Taking.listed`."""
+        return ask(self.client, "messages", {"site": site, "state": state, "limit": str(_SHOWN)})["messages"]
+
+
+class Local:
+    """This process, with a worker of its own."""
+
+    def __init__(self, database: Database, stock: Stock) -> None:
+        """Work on a database that no other process has, or that many may share."""
+        self._database, self._stock = database, stock
+        stock.present().define(database, _now())
+        self._importer = Importer(database, stock.sheets, self._give, _now)
+        name = f"import-{os.getpid()}"
+        self._worker = Worker(database, name=name, convert=stock.convert, rules=stock.rules, clock=_now)
+
+    def take(self, order: Rows) -> dict[str, Any]:
+        """As `Taking.take`."""
+        return self._importer.take(order)
+
+    def go_on(self) -> None:
+        """Convert some; another worker of the same database may have taken all."""
+        if not self._worker.run_once():
+            time.sleep(_POLL_SECONDS)
+
+    def listed(self, site: str, state: str) -> list[dict[str, Any]]:
+        """As `Taking.listed`."""
+        asked = asked_for({"site": site, "state": state})
+        with self._database.read() as connection:
+            return messages.page(connection, asked, before=None, limit=_SHOWN)
+
+    def _give(self, raws: Sequence[bytes], sheet: Sheet, actor: str) -> list[Given]:
+        async def giving() -> list[Given]:
+            incidents = Incidents(self._database, _now)
+            intake = Intake(catalog=self._stock.catalog, database=self._database, clock=_now, incidents=incidents)
+            try:
+                answers = await receive_made(intake, raws, site=sheet.site, actor=actor)
+            finally:
+                await intake.close()
+            return [Given(answer.state, answer.message_id) for answer in answers]
+
+        return asyncio.run(giving())
+
+
+@contextmanager
+def taking(settings: Settings, stock: Stock, *, url: str = "") -> Generator[Taking]:
+    """What takes rows.
+
+    Args:
+        settings: the data folder or the database.
+        stock: the mappings of this installation.
+        url: a program elsewhere, asked with ADAPTER_OPERATOR_TOKEN.
+
+    Raises:
+        ConfigurationError: the database is in use, and the program that has it cannot be asked.
+    """
+    if url:
+        token = settings.operator_token
+        with client_of(url, token.get_secret_value() if token else "") as client:
+            yield Remote(client)
+        return
+    try:
+        database = open_database(settings.database)
+    except DatabaseInUse as held:
+        found = door.find(settings.data)
+        if found is None:
+            raise ConfigurationError(f"{held.text}; give --url and ADAPTER_OPERATOR_TOKEN to ask it") from held
+        with client_of(found.url, found.token) as client:
+            yield Remote(client)
+        return
+    try:
+        yield Local(database, stock)
+    finally:
+        database.close()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
