@@ -5,19 +5,12 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
-from adapter.trial.ctcae_rules import load_ctcae
-from adapter.trial.gvhd import load_gvhd
-from adapter.trial.parameters import load_parameters
-from adapter.trial.plan import load_plan
 from adapter.trial.record import Course, Dose, Event, Infusion, Measurement, Statement, Subject
-from adapter.trial.terms import load_terms
+from adapter.trial.rules import load_rules
 
 MAPPINGS = Path(__file__).parents[1] / "mappings"
-PARAMETERS = load_parameters(MAPPINGS)
-CTCAE = load_ctcae(MAPPINGS, PARAMETERS.ctcae.fibrinogen_decrease)
-GVHD = load_gvhd(MAPPINGS, PARAMETERS.gvhd)
-PLAN = load_plan(MAPPINGS)
-TERMS = load_terms(MAPPINGS)
+RULES = load_rules(MAPPINGS)
+TERMS, PARAMETERS, CTCAE, GVHD, PLAN = RULES.terms, RULES.parameters, RULES.ctcae, RULES.gvhd, RULES.plan
 
 DAY_0 = date(2019, 3, 20)
 CHINA = timezone(timedelta(hours=8))

@@ -5,6 +5,7 @@ import pytest
 from adapter.errors import MappingError
 from adapter.trial.parameters import load_parameters
 from adapter.trial.plan import load_plan
+from adapter.trial.rules import load_rules
 from tests.trial_stand import MAPPINGS
 
 
@@ -35,6 +36,25 @@ def folder(tmp_path: Path, name: str, old: str, new: str) -> Path:
 def test_mistake_in_a_parameter_stops_the_start(tmp_path: Path, old: str, new: str, says: str):
     with pytest.raises(MappingError, match=says):
         load_parameters(folder(tmp_path, "parameters.yaml", old, new))
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "says"),
+    [
+        ("ctcae-v3.yaml", "measured: LYMPH", "measured: LYMPHO", "'LYMPHO' is no measurement of terms.yaml"),
+        ("ctcae-v3.yaml", "absent: {measured: ANC", "absent: {measured: AGC", "'AGC' is no measurement"),
+        ("plan.yaml", "      idarubicin:", "      idarubicine:", "'idarubicine' is no drug of terms.yaml"),
+        ("plan.yaml", "until: {measured: ANC", "until: {measured: AGC", "'AGC' is no measurement"),
+    ],
+)
+def test_name_that_the_terms_do_not_know_stops_the_start(tmp_path: Path, name: str, old: str, new: str, says: str):
+    (tmp_path / "trial").mkdir()
+    for file in (MAPPINGS / "trial").glob("*.yaml"):
+        text = file.read_text("utf-8")
+        assert file.name != name or old in text
+        (tmp_path / "trial" / file.name).write_text(text.replace(old, new) if file.name == name else text, "utf-8")
+    with pytest.raises(MappingError, match=says):
+        load_rules(tmp_path)
 
 
 def test_parameter_whose_source_is_empty_stops_the_start(tmp_path: Path):
