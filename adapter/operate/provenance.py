@@ -21,8 +21,8 @@ from adapter.mapper.ledger import Lineage
 from adapter.mapper.sites import Site
 from adapter.mapper.times import fhir_datetime
 from adapter.store import contributions
-from adapter.store.contributions import Name
 from adapter.store.database import Connection
+from adapter.store.names import Name
 from adapter.store.origins import Origin, Wish, numbers, origins
 from adapter.store.states import SOURCE
 

@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from adapter.store import contributions
 from adapter.store.bulk import parts
-from adapter.store.contributions import Name
 from adapter.store.database import instant, marks, rows
 from adapter.store.lanes import Claimed, stored
+from adapter.store.names import Name
 
 _AT_ONCE = 500
 _KEYS = "SELECT key FROM resource WHERE id = ?"

@@ -15,10 +15,8 @@ from adapter.store.bulk import parts
 from adapter.store.database import instant, marks, micros, rows, run_many
 from adapter.store.members import Study, members_among
 from adapter.store.merge import Merged, MergeRule, content
+from adapter.store.names import Name, name_of
 from adapter.store.states import SOURCE
-
-Name = tuple[str, str]
-"""Type and id."""
 
 _MILLISECOND = 1000
 _AT_ONCE = 500
@@ -63,7 +61,7 @@ class Revised:
     @property
     def name(self) -> Name:
         """Type and id."""
-        return self.resource["resourceType"], self.resource["id"]
+        return name_of(self.resource)
 
 
 def of_patients(connection: Connection, patients: Iterable[str]) -> set[int]:
