@@ -20,6 +20,7 @@ from statsmodels.regression.mixed_linear_model import MixedLM
 
 NAN = float("nan")
 CONFIDENCE = 0.95
+HALF = 0.5 + 1e-9
 SMALLEST_PEARSON, SMALLEST_YATES = 5.0, 1.0
 """Smallest expected count for Pearson's chi-square, and for Yates' correction (SPSS's advice)."""
 
@@ -69,10 +70,10 @@ class Curve:
     def at(self, time: float, *, log_scale: bool = False) -> Estimate:
         """Survival at a time; the interval is log-log, or on the log scale (R's default) where told so.
 
-        NaN bounds where survival is 0 or 1, as no interval is defined there.
+        NaN bounds where survival is 0 or 1, as no interval is defined there; of nobody nobody died: it is 1.
         """
         if not self.times:
-            return Estimate(NAN, NAN, NAN)
+            return Estimate(1.0, NAN, NAN)
         fitter = self.fitted()
         survival = float(fitter.predict(time))
         if not 0 < survival < 1:
@@ -85,11 +86,12 @@ class Curve:
         return Estimate(survival, float(row.iloc[0]), float(row.iloc[1]))
 
     def median(self) -> float:
-        """The first time at which survival is 0.5 or less; NaN where it is never reached."""
+        """The first time at which survival is 0.5 or less, within rounding; NaN where it is never reached."""
         if not self.times:
             return NAN
-        reached = float(self.fitted().median_survival_time_)
-        return reached if math.isfinite(reached) else NAN
+        survival = self.fitted().survival_function_.iloc[:, 0]
+        reached = survival[survival <= HALF]
+        return float(reached.index[0]) if len(reached) else NAN
 
     @staticmethod
     def _greenwood(fitter: Any, time: float) -> float:
