@@ -16,6 +16,7 @@ from typing import Any
 
 from adapter import log
 from adapter.crew import Crew
+from adapter.deriving import Deriver
 from adapter.errors import ConfigurationError
 from adapter.service import Service
 from adapter.settings import Settings
@@ -137,5 +138,6 @@ def _outlive_nobody(stop: threading.Event) -> None:
 
 def _worker(database: Database, stock: Stock, name: str, work: Work) -> Worker:
     worker = Worker(database, name=name, convert=stock.convert, rules=stock.rules, clock=now)
+    worker.spare = Deriver(database, stock.rules, stock.trial, now).run_once
     worker.work = work
     return worker

@@ -20,6 +20,7 @@ from adapter.mapper.placeholders import load_placeholders
 from adapter.replay.present import Present
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
+from adapter.trial.rules import TrialRules, load_rules
 from adapter.trial.study import load_study, subject_number
 from adapter.worker import Rules
 
@@ -36,6 +37,7 @@ class Stock:
     search_index: SearchIndex
     profiles: Path
     sheets: Mapping[str, Sheet]
+    trial: TrialRules
 
     @classmethod
     def load(cls, mappings: Path | None = None) -> "Stock":
@@ -49,7 +51,14 @@ class Stock:
         """
         mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
         index, catalog = load_search_index(profiles), load_catalog(mappings)
-        return cls(catalog, worker_rules(mappings, catalog, index), index, profiles, load_sheets(mappings))
+        return cls(
+            catalog,
+            worker_rules(mappings, catalog, index),
+            index,
+            profiles,
+            load_sheets(mappings),
+            load_rules(mappings),
+        )
 
     def convert(self, claimed: Claimed) -> Converted:
         """Convert a message of the inbox by these mappings.

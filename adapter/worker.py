@@ -101,12 +101,14 @@ class Worker:
         self._database, self._name, self._convert, self._rules, self._clock = database, name, convert, rules, clock
         self._batch, self._failed = _FIRST, False
         self.work = Work()
+        self.spare: Callable[[], int] = lambda: 0
+        """What to do a piece of when no message waits; 0 where there was nothing to do."""
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; a storage that fails is tried again after a pause."""
         while not stop.is_set():
             try:
-                if not self.run_once():
+                if not self.run_once() and not self.spare():
                     self._database.wait(_PAUSE)
             except StorageUnavailable as failure:
                 event("worker_paused", level=logging.ERROR, failure=failure, worker=self._name)

@@ -15,7 +15,7 @@ from adapter.store.names import Name
 _AT_ONCE = 2_000
 _BYTES = 32
 _PAGE = """SELECT key, resource_type, id, body FROM resource
-    WHERE key > ? AND NOT deleted AND NOT (resource_type = 'Provenance' AND message_id = 0) ORDER BY key LIMIT ?"""
+    WHERE key > ? AND NOT deleted AND NOT (resource_type IN ('Provenance', 'Observation') AND message_id = 0) ORDER BY key LIMIT ?"""
 
 
 def fingerprint(database: Database) -> str:

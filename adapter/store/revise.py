@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from adapter.errors import StorageUnavailable
 from adapter.fhir.json import canonical, dumps, loads
-from adapter.store import index, merge
+from adapter.store import due, index, merge
 from adapter.store.bulk import parts
 from adapter.store.database import instant, marks, micros, rows, run_many
 from adapter.store.members import Study, members_among
@@ -161,6 +161,8 @@ def _write(writing: Writing, differing: Sequence[tuple[Revised, Revised]]) -> No
         raise StorageUnavailable("a resource was changed by another process")
     changed = [index.Change(before.key, _plain(before.resource), _plain(after.resource)) for before, after in differing]
     index.write(writing.connection, writing.search_index, changed)
+    owned = {one.patient_id for pair in differing for one in pair if one.patient_id}
+    due.note(writing.connection, owned, at)
 
 
 def _row(before: Revised, after: Revised, message_id: int, at: int) -> tuple[Any, ...]:

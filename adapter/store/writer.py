@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from adapter.errors import StorageUnavailable
 from adapter.fhir.json import dumps, loads
-from adapter.store import contributions, effects, index, sources
+from adapter.store import contributions, due, effects, index, sources
 from adapter.store.bulk import Bulk, parts
 from adapter.store.contributions import Target
 from adapter.store.database import marks, micros, rows, run_many
@@ -251,6 +251,8 @@ class ResourceWriter:
         if run_many(connection, _UPDATE, last) != len(last) or _NEW.insert(connection, first) != len(first):
             raise StorageUnavailable("a resource was changed by another process")
         self._members.write()
+        said = (state.versions[-1] for state in changed)
+        due.note(connection, (one.patient_id for one in said if one.message_id and one.patient_id), self._now)
         self._restate()
         self._contribute()
         index.write(connection, self._search_index, [_indexed(state) for state in changed])

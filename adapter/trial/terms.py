@@ -30,6 +30,7 @@ class Terms:
     drugs: Mapping[Code, str]
     chemotherapy: frozenset[str]
     infusion: Code
+    donor_prefix: str
     apheresis: Code
     aliquot: Code
     days_of_a_course: int
@@ -53,6 +54,7 @@ class _File(BaseModel):
     drugs: dict[str, str]
     chemotherapy: list[str]
     infusion: str
+    donor_prefix: str = Field(alias="donor-prefix", min_length=1)
     apheresis: str
     aliquot: str
     days: int = Field(alias="days-of-a-course", ge=1)
@@ -100,6 +102,7 @@ def _terms(said: _File) -> Terms:
         {code(text): name for name, text in said.drugs.items()},
         frozenset(said.chemotherapy),
         code(said.infusion),
+        said.donor_prefix,
         code(said.apheresis),
         code(said.aliquot),
         said.days,

@@ -1,0 +1,117 @@
+"""Derives the trial's facts of a subject when what they rest on has changed, and writes those that differ.
+
+What is derived is a proposal of its own, an Observation that no message made: it never touches what hospitals sent. It
+is derived when nothing of the subject changed for some seconds, so that a stay's messages are not followed one by one.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapter.data import PROGRAM, program_version
+from adapter.mapper.engine import Mapped
+from adapter.mapper.ids import resource_id
+from adapter.operate.provenance import OPERATION, participant
+from adapter.store import dossiers, due
+from adapter.store.database import Connection, Database
+from adapter.trial.derived import derive
+from adapter.trial.elements import Resource, identifier, own, reference
+from adapter.trial.gathering import Dossier, donor_number, gather
+from adapter.trial.people import persons
+from adapter.trial.proposals import IDENTIFIERS, proposal, withdrawn
+from adapter.trial.record import Subject
+from adapter.trial.rules import TrialRules
+from adapter.worker import Rules
+
+QUIET = timedelta(seconds=5)
+READ = frozenset(
+    {
+        *("AdverseEvent", "BiologicallyDerivedProduct", "Condition", "EpisodeOfCare", "MedicationAdministration"),
+        *("Observation", "Patient", "Procedure", "ResearchSubject"),
+    }
+)
+
+
+class Deriver:
+    """Derives of one subject at a time; several may share a database."""
+
+    def __init__(self, database: Database, writing: Rules, trial: TrialRules, clock: Callable[[], datetime]) -> None:
+        """Keep the store, how it is written, the rules of the trial, and the time in UTC."""
+        self._database, self._writing, self._trial, self._clock = database, writing, trial, clock
+
+    def run_once(self) -> int:
+        """Derive of the number that waits longest.
+
+        Returns:
+            How many waited: 1, or 0 where none is ready.
+
+        Raises:
+            StorageUnavailable: the database failed; the number waits on.
+        """
+        now = self._clock()
+        with self._database.read() as connection:
+            found = due.following(connection, now - QUIET)
+            if found is None:
+                return 0
+            subject = found[0].removeprefix(self._trial.terms.donor_prefix)
+            made = list(self._derived(connection, subject))
+        with self._database.write() as connection:
+            if due.taken(connection, *found) and made:
+                self._write(connection, made, subject, now)
+        return 1
+
+    def _derived(self, connection: Connection, number: str) -> Iterator[Resource]:
+        """The facts of a subject as they are now, and those that are stored and cannot be derived any more."""
+        known = dossiers.resources(connection, number, READ)
+        subject = self._subject(connection, known)
+        now = (
+            [proposal(fact, subject, self._trial.terms, resource_id) for fact in derive(subject, self._trial)]
+            if subject
+            else []
+        )
+        yield from now
+        present = {own(one) for one in now}
+        stored = (one for one in known if one["resourceType"] == "Observation" and identifier(one, IDENTIFIERS))
+        yield from (withdrawn(one) for one in stored if own(one) not in present)
+
+    def _subject(self, connection: Connection, known: Sequence[Resource]) -> Subject | None:
+        terms = self._trial.terms
+        registration = next((one for one in known if one["resourceType"] == "ResearchSubject"), None)
+        person = next(iter(persons((one for one in known if one["resourceType"] == "Patient"), terms)), None)
+        if registration is None or person is None:
+            return None
+        of_donor = dossiers.resources(connection, donor_number(known, terms), READ)
+        donor = next(iter(persons((one for one in of_donor if one["resourceType"] == "Patient"), terms)), None)
+        giver = Dossier(donor, of_donor) if donor else None
+        return gather(registration, Dossier(person, known), terms, donor=giver)
+
+    def _write(self, connection: Connection, made: Sequence[Resource], number: str, now: datetime) -> None:
+        writer = self._writing.writer(connection, now)
+        for one in made:
+            writer.put(_stated(one, now), site="", message_id=0)
+        writer.flush()
+        changed = ["/".join(change.name) + f"/_history/{change.version}" for change in writer.changes()]
+        if changed:
+            patient = reference(made[0]["subject"])
+            account = self._writing.writer(connection, now)
+            account.put(_stated(_account(number, patient, sorted(changed), now), now), site="", message_id=0)
+            account.flush()
+
+
+def _stated(resource: Resource, now: datetime) -> Mapped:
+    patient = reference(resource.get("subject")).partition("/")[2] or None
+    return Mapped(resource, now.isoformat(), fill=False, defaults=(), cleared=(), map="derived", patient_id=patient)
+
+
+def _account(number: str, patient: str, targets: list[str], now: datetime) -> dict[str, Any]:
+    """The Provenance of what was derived: which versions, from whose record, by which program (FHIR R4, Provenance)."""
+    recorded = now.isoformat(timespec="milliseconds")
+    return {
+        "resourceType": "Provenance",
+        "id": resource_id("Provenance", IDENTIFIERS, f"{number}/{recorded}"),
+        "target": [{"reference": target} for target in targets],
+        "recorded": recorded,
+        "activity": {"coding": [{"system": OPERATION, "code": "DERIVE"}], "text": "derived by the trial's rules"},
+        "agent": [{"type": participant("assembler"), "who": {"display": f"{PROGRAM} {program_version()}"}}],
+        "entity": [{"role": "derivation", "what": {"reference": patient}}],
+    }
