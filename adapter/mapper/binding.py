@@ -244,7 +244,7 @@ def _chosen(choice: Choice | None, site: Site, slots: tuple[tuple[str, bool], ..
     table, texts = site.table(choice.table), [_text_of(path, slots) for path in choice.paths]
 
     def chosen(filled: Slots) -> bool:
-        return "/".join(text(filled) for text in texts) in table
+        return "/".join([text(filled) for text in texts]) in table
 
     def empty(filled: Slots) -> bool:
         return not any(text(filled) for text in texts)

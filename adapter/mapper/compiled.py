@@ -37,15 +37,16 @@ class Details:
     reads: Reads
 
 
-class Told(NamedTuple):
-    """What issues of one rule name: `OBX-Observation.yaml:20`, the element, and where it is read.
+Source = tuple[int, int, str]
+"""Where a rule reads: the slot, the field (0: all of the segments), and what an issue calls it, `-5.1`."""
 
-    Of each source: its slot, its field, and `-5.1`.
-    """
+
+class Told(NamedTuple):
+    """What issues of one rule name: `OBX-Observation.yaml:20`, the element, and the sources."""
 
     place: str
     target: str
-    sources: tuple[tuple[int, int, str], ...]
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,51 +74,47 @@ class _Run:
 
     def __init__(self, segments: Sequence[Segment], plan: Plan) -> None:
         self.segments, self.plan = segments, plan
-        self.issues = Issues(segments, plan)
+        self.issues = Issues(plan)
+        self.repeated: set[int] = set()
+        self.dropped: set[int] = set()
+        self.wanted: list[int] = []
+        self.bases: dict[int, _Shared] = {}
         blank = plan.blank
         fields = [segment.fields + blank for segment in segments]
         self.shared: list[list[Any]] = [
             [blank if at is None else fields[at] for at in one.shared] for one in plan.bases
         ]
-        self.slots: list[list[Any]] = [
-            [
-                fields[one.index],
-                *[tuple([segments[at] for at in group]) for group in one.groups],
-                *self.shared[one.base],
-            ]
-            for one in plan.entries
-        ]
-        self.repeated: set[int] = set()
-        self.dropped: set[int] = set()
-        self.unwanted: set[int] = set()
-        self.bases: dict[int, _Shared] = {}
+        self.slots = [self._slots(entry, fields[entry.index]) for entry in plan.entries]
         self.identifiers = self._identifiers()
-        self.ids = [
-            resource_id(entry.resource, *identifier) if identifier else None
-            for entry, identifier in zip(plan.entries, self.identifiers, strict=True)
-        ]
-        self.references = [
-            {"reference": f"{entry.resource}/{one}"} if one else None
-            for entry, one in zip(plan.entries, self.ids, strict=True)
-        ]
+        self.ids: list[str | None] = [None] * len(plan.entries)
+        self.references: list[dict[str, Any] | None] = [None] * len(plan.entries)
+        for number in self.wanted:
+            if identifier := self.identifiers[number]:
+                entry = plan.entries[number]
+                self.ids[number] = one = resource_id(entry.resource, *identifier)
+                self.references[number] = {"reference": f"{entry.resource}/{one}"}
+
+    def _slots(self, entry: Entry, own: tuple[str, ...]) -> list[Any]:
+        segments = self.segments
+        groups = [tuple([segments[at] for at in group]) if group else () for group in entry.groups]
+        return [own, *groups, *self.shared[entry.base]]
 
     def _identifiers(self) -> list[tuple[str, str] | None]:
         entries = self.plan.entries
         own = [self._identified(number, entry.compiled) for number, entry in enumerate(entries)]
-        found: list[tuple[str, str] | None] = []
+        found = own.copy()
         seen: dict[tuple[str, str, str], int] = {}
-        for number, entry in enumerate(entries):
-            identifier = own[number]
+        for number in self.wanted:
+            entry, identifier = entries[number], own[number]
             if identifier and entry.owner is not None:
                 owner = own[entry.owner]
-                identifier = (identifier[0], f"{owner[1]}/{identifier[1]}") if owner else None
+                found[number] = identifier = (identifier[0], f"{owner[1]}/{identifier[1]}") if owner else None
             if identifier and entry.compiled.map.numbered:
                 key = (entry.resource, *identifier)
                 seen[key] = times = seen.get(key, 0) + 1
                 if times > 1:
-                    identifier = (identifier[0], f"{identifier[1]}#{times}")
+                    found[number] = (identifier[0], f"{identifier[1]}#{times}")
                     self.repeated.add(number)
-            found.append(identifier)
         return found
 
     def _identified(self, number: int, compiled: Compiled) -> tuple[str, str] | None:
@@ -127,21 +123,22 @@ class _Run:
         if compiled.dropped and compiled.dropped(slots):
             self.dropped.add(number)
         elif compiled.wanted and not compiled.wanted(slots):
-            self.unwanted.add(number)
-        else:
-            return compiled.identify(slots)
-        return None
+            return None
+        self.wanted.append(number)
+        return None if number in self.dropped else compiled.identify(slots)
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
+        entries = self.plan.entries
         while True:
-            for entry, named in zip(self.plan.entries, self.ids, strict=True):
-                if named and entry.base not in self.bases:
+            for number in self.wanted:
+                entry = entries[number]
+                if self.ids[number] and entry.base not in self.bases:
                     self.bases[entry.base] = self._base(entry)
-            built = [self.build(number, entry) for number, entry in enumerate(self.plan.entries)]
-            if None not in built:
-                return built
-            lost = [number for number, made in enumerate(built) if made is None and self.references[number]]
+            built: list[Mapped | None] = [None] * len(entries)
+            for number in self.wanted:
+                built[number] = self.build(number, entries[number])
+            lost = [number for number in self.wanted if built[number] is None and self.references[number]]
             if not lost:
                 return built
             for number in lost:
@@ -163,7 +160,7 @@ class _Run:
                 out[element] = out.get(element, []) + found
             elif found:
                 out[element] = found if reference.many else found[0]
-        cleared = self.issues.of_rules(entry, doubts)[1] if doubts else ()
+        cleared = self.issues.of_rules(entry, slots, doubts)[1] if doubts else ()
         return _Shared(out, cleared, compiled.event_time(slots) if compiled.shares_event_time else "")
 
     def _referred(self, compiled: Compiled, reference: Reference) -> Iterator[dict[str, Any]]:
@@ -204,7 +201,7 @@ class _Run:
         doubts: Doubts = []
         slots = self.slots[number]
         missing = compiled.build(slots, out, doubts)
-        defaults, cleared = self.issues.of_rules(entry, doubts) if doubts else ((), ())
+        defaults, cleared = self.issues.of_rules(entry, slots, doubts) if doubts else ((), ())
         cleared = (*cleared, *base.cleared, *entry.clear) if cleared or base.cleared else entry.clear
         if missing:
             text = f"{entry.resource} not made: FHIR requires {missing}"
@@ -219,8 +216,6 @@ class _Run:
         never = entry.compiled.map.never
         if number in self.dropped and never:
             self.issues.of_entry(entry, "information", "0", never.because, "left-out")
-        elif number in self.unwanted:
-            return
         elif entry.resource == "Patient" and not entry.prior:
             raise NoIdentity(f"{self.plan.labels[entry.index]} names no patient identifier")
         else:

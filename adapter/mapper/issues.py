@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from adapter.hl7v2.message import Segment
-from adapter.mapper.compiled import Told
+from adapter.mapper.compiled import Slots, Source
 from adapter.mapper.datatypes.doubt import Doubt, Sent
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
 from adapter.mapper.plan import Entry, Plan
@@ -35,9 +34,9 @@ class Missing(NamedTuple):
 class Issues:
     """Those of one conversion, in the order in which they were found."""
 
-    def __init__(self, segments: Sequence[Segment], plan: Plan) -> None:
+    def __init__(self, plan: Plan) -> None:
         """Begin without any."""
-        self._segments, self._plan = segments, plan
+        self._plan, self._labels = plan, plan.labels
         self.found: list[Issue] = []
         self.missing: list[Missing] = []
 
@@ -48,7 +47,7 @@ class Issues:
 
     def of_entry(self, entry: Entry, severity: str, code: str, text: str, kind: str) -> None:
         """Tell something of a whole resource."""
-        self.found.append(Issue(severity, code, self._plan.labels[entry.index], text, entry.map, kind))
+        self.found.append(Issue(severity, code, self._labels[entry.index], text, entry.map, kind))
 
     def doubted(self, doubt: Doubt, path: str, rule: str) -> None:
         """Tell a doubt about what was read at a path."""
@@ -56,31 +55,35 @@ class Issues:
         for sent in doubt.sent:
             self.missing.append(Missing(path, doubt.kind, sent))
 
-    def of_rules(self, entry: Entry, doubts: Doubts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    def of_rules(self, entry: Entry, slots: Slots, doubts: Doubts) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Tell what is doubtful; return the elements that were set by default, and those that were cleared."""
         defaults: list[str] = []
         cleared: list[str] = []
         for number, doubt in doubts:
-            told = entry.compiled.told[number]
+            place, target, sources = entry.compiled.told[number]
             if doubt is CLEARED:
-                cleared.append(told.target)
+                cleared.append(target)
             elif doubt is DEFAULTED:
-                defaults.append(told.target)
+                defaults.append(target)
             else:
-                self.doubted(doubt, self._path(entry, told, doubt), told.place)
+                slot, _, suffix = sources[0] if len(sources) == 1 else _meant(sources, slots, doubt)
+                self.doubted(doubt, self._label(entry, slot) + suffix, place)
         return tuple(defaults), tuple(cleared)
 
-    def _path(self, entry: Entry, told: Told, doubt: Doubt) -> str:
-        """The first source that the message has: of several that a rule takes the others may be absent."""
-        slot, _, suffix = told.sources[0] if len(told.sources) == 1 else self._meant(entry, told, doubt)
+    def _label(self, entry: Entry, slot: int) -> str:
+        """The segment of a slot with its occurrence: `OBX[3]`."""
+        if not slot:
+            return self._labels[entry.index]
         filled = self._plan.filled(entry, slot)
-        return (self._plan.labels[filled[0]] if filled else entry.compiled.slots[slot][0]) + suffix
+        return self._labels[filled[0]] if filled else entry.compiled.slots[slot][0]
 
-    def _meant(self, entry: Entry, told: Told, doubt: Doubt) -> tuple[int, int, str]:
-        first = doubt.source
-        meant = told.sources[first : first + 1 if doubt.code == MISSING else None] or told.sources
-        return next((one for one in meant if self._valued(entry, *one[:2])), meant[0])
 
-    def _valued(self, entry: Entry, slot: int, field: int) -> bool:
-        filled = self._plan.filled(entry, slot)
-        return bool(filled) and (not field or bool(self._segments[filled[0]].raw(field)))
+def _meant(sources: Sequence[Source], slots: Slots, doubt: Doubt) -> Source:
+    """The first source that the message has: of several that a rule takes the others may be absent."""
+    first = doubt.source
+    meant = sources[first : first + 1] if doubt.code == MISSING else sources[first:]
+    for source in meant:
+        slot, field, _ = source
+        if slots[slot] and (not field or slots[slot][field]):
+            return source
+    return meant[0] if meant else sources[0]
