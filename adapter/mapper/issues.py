@@ -67,13 +67,12 @@ class Issues:
                 defaults.append(target)
             else:
                 slot, _, suffix = sources[0] if len(sources) == 1 else _meant(sources, slots, doubt)
-                self.doubted(doubt, self._label(entry, slot) + suffix, place)
+                label = self._label(entry, slot) if slot else self._labels[entry.index]
+                self.doubted(doubt, label + suffix, place)
         return tuple(defaults), tuple(cleared)
 
     def _label(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""
-        if not slot:
-            return self._labels[entry.index]
         filled = self._plan.filled(entry, slot)
         return self._labels[filled[0]] if filled else entry.compiled.slots[slot][0]
 
