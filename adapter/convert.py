@@ -64,7 +64,7 @@ def convert(raw: bytes | Slim, *, catalog: Catalog, site: Site | None = None) ->
     maps = catalog.site_maps[site.code]
     version = message.version or site.intake.version or grammar.versions()[-1]
     plan = maps.plan(message_map, version, tuple([segment.name for segment in segments]))
-    outcome = map_message(message, segments, plan, maps.compiled, ignored=maps.left_out(message_map))
+    outcome = map_message(message, segments, plan, ignored=maps.left_out(message_map))
     issues = (*_issues(message), *outcome.issues)
     if broken := next((issue for issue in issues if issue.kind == BROKEN), None):
         raise BrokenDocument(f"{broken.path}: {broken.code}, {broken.text}")

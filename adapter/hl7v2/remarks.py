@@ -53,6 +53,8 @@ def _odd_escapes(message: Message) -> Iterator[Location]:
     left, mark = _MOST, message.delimiters.escape
     for segment in message.segments:
         counts[segment.name] = occurrence = counts.get(segment.name, 0) + 1
+        if mark not in "|".join(segment.fields):  # a hundred fields are not asked one by one
+            continue
         for number, raw in enumerate(segment.fields):
             if mark not in raw or (number <= 2 and segment.name in HEADERS):
                 continue

@@ -7,19 +7,17 @@ from typing import Any
 from adapter.fhir import r4
 from adapter.hl7v2 import grammar
 from adapter.hl7v2.message import split_field
-from adapter.mapper.compiled import Compiled, Slots, reads, slot_order, told
+from adapter.mapper.compiled import HEADER_TIME, Compiled, Slots, reads, slot_order, told, width
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.generate import details, generate
 from adapter.mapper.ids import NAMING
-from adapter.mapper.makers import MEMO_LIMIT, STANDARD
+from adapter.mapper.makers import STANDARD, Memo
 from adapter.mapper.paths import Path2
 from adapter.mapper.rules import Choice, Rule, SegmentMap
 from adapter.mapper.sites import Site
 from adapter.mapper.suggest import nearest, nearest_path
 from adapter.mapper.times import order_key
-
-HEADER_TIME = Path2("MSH", 7)
 
 
 def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int]]) -> Compiled:
@@ -48,6 +46,7 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
     return Compiled(
         map=segment_map,
         slots=slots,
+        width=width(segment_map),
         own=sum(1 for slot in slots if slot[1]) + 1,
         shared=builders.shared,
         build=builders.build,
@@ -164,12 +163,10 @@ def _coded(elements: dict[tuple[str, ...], r4.Element], site: Site) -> Callable[
 def _text_of(path: Path2, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], str]:
     """What reads the text of a path from filled slots: one component, or a whole field with `^` between components."""
     slot, number, component = slots.index((path.segment, False)), path.field, path.component
-    memo = _Memo(lambda raw: _text(raw, component))
+    memo = Memo(lambda raw: _text(raw, component))
 
     def text(filled: Slots) -> str:
-        fields = filled[slot]
-        raw = fields[number] if len(fields) > number else ""
-        return memo[raw] if raw else ""
+        return memo[filled[slot][number]]
 
     return text
 
@@ -184,20 +181,6 @@ def _text(raw: str, component: int) -> str:
     return part[0] if part else ""
 
 
-class _Memo(dict[str, Any]):
-    """What a function makes of a text, kept for the last few thousand texts."""
-
-    def __init__(self, make: Callable[[str], Any]) -> None:
-        super().__init__()
-        self._make = make
-
-    def __missing__(self, text: str) -> Any:
-        if len(self) >= MEMO_LIMIT:
-            self.clear()
-        made = self[text] = self._make(text)
-        return made
-
-
 def _identify(
     segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]
 ) -> Callable[[Slots], tuple[str, str] | None]:
@@ -210,10 +193,10 @@ def _identify(
     for number, alternatives in enumerate(identity.paths):
         for place, path in enumerate(alternatives):
             name = f"M{number}_{place}"
-            names[name] = _Memo(partial(_text, component=path.component))
+            names[name] = Memo(partial(_text, component=path.component))
             slot = slots.index((path.segment, False))
             pad = " " if not place else " if not t: "
-            lines.append(f"{pad}f = S[{slot}]; t = {name}[f[{path.field}]] if len(f) > {path.field} else ''")
+            lines.append(f"{pad}t = {name}[S[{slot}][{path.field}]]")
         lines.append(" v = f'{v}/{t}' if v and t else v or t" if number else " v = t")
         lines.append(" if not v: return None")
     names["system"] = system
@@ -235,11 +218,10 @@ def _identify_by_converter(
         made = without_doubt(convert(split_field(raw, STANDARD)[0])) if raw else None
         return (made["system"], made["value"]) if made and made.get("value") else None
 
-    memo = _Memo(first)
+    memo = Memo(first)
 
     def identify(filled: Slots) -> tuple[str, str] | None:
-        fields = filled[slot]
-        return memo[fields[number] if len(fields) > number else ""]
+        return memo[filled[slot][number]]
 
     return identify
 
@@ -248,14 +230,10 @@ def _wanted(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], 
     only = _chosen(segment_map.only, site, slots)
     if not segment_map.when:
         return only
-    fields = [(slots.index((path.segment, False)), path.field) for path in segment_map.when]
     texts = [_text_of(path, slots) for path in segment_map.when]
 
     def wanted(filled: Slots) -> bool:
-        for (slot, number), text in zip(fields, texts, strict=True):
-            if len(filled[slot]) > number and filled[slot][number] and text(filled):
-                return only is None or only(filled)
-        return False
+        return any(text(filled) for text in texts) and (only is None or only(filled))
 
     return wanted
 
@@ -266,7 +244,7 @@ def _chosen(choice: Choice | None, site: Site, slots: tuple[tuple[str, bool], ..
     table, texts = site.table(choice.table), [_text_of(path, slots) for path in choice.paths]
 
     def chosen(filled: Slots) -> bool:
-        return "/".join(text(filled) for text in texts) in table
+        return "/".join([text(filled) for text in texts]) in table
 
     def empty(filled: Slots) -> bool:
         return not any(text(filled) for text in texts)
@@ -276,7 +254,7 @@ def _chosen(choice: Choice | None, site: Site, slots: tuple[tuple[str, bool], ..
 
 def _event_time(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], str]:
     texts = [_text_of(path, slots) for path in (*segment_map.order, HEADER_TIME)]
-    keys = _Memo(lambda text: order_key(text, site.timezone))
+    keys = Memo(lambda text: order_key(text, site.timezone))
 
     def event_time(filled: Slots) -> str:
         for one in texts:

@@ -1,6 +1,6 @@
 """A segment map compiled for one site: what it reads, and the functions that follow it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -18,6 +18,9 @@ Reads = Mapping[int, frozenset[int] | None]
 Reasons = Mapping[str, Mapping[int, str]]
 """By segment name, the fields that are left out whatever the map, each with the reason (envelope.yaml)."""
 
+HEADER_TIME = Path2("MSH", 7)
+"""When a message was sent: of what has no time of its own."""
+
 _NONE: frozenset[int] = frozenset()
 _CODE = frozenset({1, 2, 3})
 """Of a code that a table translates: the code, its text, and the name of its table, which say the same."""
@@ -34,28 +37,34 @@ class Details:
     reads: Reads
 
 
+Source = tuple[int, int, str]
+"""Where a rule reads: the slot, the field (0: all of the segments), and what an issue calls it, `-5.1`."""
+
+
 class Told(NamedTuple):
-    """What issues of one rule name: `OBX-Observation.yaml:20`, and of each source its slot, its field, and `-5.1`."""
+    """What issues of one rule name: `OBX-Observation.yaml:20`, the element, and the sources."""
 
     place: str
-    sources: tuple[tuple[int, int, str], ...]
+    target: str
+    sources: tuple[Source, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
     """A segment map bound to one site.
 
-    `slots` names what `build` expects in its list: each is the tuple of raw fields of one segment, or, for a bare
-    source such as `NTE`, the tuple of segments. The first `own` slots, of which 0 is the map's own segment, are those
-    of one resource; the others it shares with its neighbours, and `shared` makes what they alone give. `told` has for
-    each rule what an issue names: the slot of its source, the rest of the path, file and line. `wanted` says whether
-    there is anything to make (None: always); `details`, by the number of the rule, what a rule with refer: and as:
-    takes from the segments of what it refers to; `dropped` whether the segment says nothing (None: never); `numbers`:
-    the resource may have several identifiers.
+    `slots` names what `build` expects in its list: each is the tuple of raw fields of one segment, filled up with empty
+    ones to at least `width`, or, for a bare source such as `NTE`, the tuple of segments. The first `own` slots, of
+    which 0 is the map's own segment, are those of one resource; the others it shares with its neighbours, and `shared`
+    makes what they alone give. `told` has for each rule what an issue names. `wanted` says whether there is anything to
+    make (None: always); `details`, by the number of the rule, what a rule with refer: and as: takes from the segments
+    of what it refers to; `dropped` whether the segment says nothing (None: never); `numbers`: the resource may have
+    several identifiers.
     """
 
     map: SegmentMap
     slots: tuple[Slot, ...]
+    width: int
     own: int
     shared: Build
     build: Build
@@ -75,23 +84,44 @@ class Compiled:
 def slot_order(segment_map: SegmentMap) -> tuple[Slot, ...]:
     """The segments that a map reads: its own, then those of which all in the group are meant, then the nearest ones."""
     slots: dict[Slot, None] = {(segment_map.segment, False): None}
-    paths = [*_rule_paths(segment_map), *segment_map.order, *_paths_of_need(segment_map), *_identity_paths(segment_map)]
-    for path in [*paths, *segment_map.ignored, Path2("MSH", 7)]:
+    for path in _every_path(segment_map):
         slots.setdefault((path.segment, not path.field), None)
     own, *further = slots
     return own, *sorted(further, key=lambda slot: not slot[1])
 
 
+def width(segment_map: SegmentMap) -> int:
+    """How many fields a segment needs so that every one that the map may read is there."""
+    return 1 + max(path.field for path in _every_path(segment_map))
+
+
+def _every_path(segment_map: SegmentMap) -> list[Path2]:
+    paths = [*_rule_paths(segment_map), *segment_map.order, *_paths_of_need(segment_map), *_identity_paths(segment_map)]
+    return [*paths, *segment_map.ignored, HEADER_TIME]
+
+
 def told(rule: Rule, slots: Sequence[Slot]) -> Told:
-    """What an issue of this rule names: of each source the slot, the field and `-5.1`, and the rule's own place."""
+    """What an issue of this rule names."""
+    place, target = str(rule.place), ".".join(rule.target)
     if not rule.sources or rule.refer:
-        return Told(str(rule.place), ((0, 0, ""),))
+        return Told(place, target, ((0, 0, ""),))
     sources = ((slots.index((one.segment, not one.field)), one.field, str(one)[3:]) for one in rule.sources)
-    return Told(str(rule.place), tuple(sources))
+    return Told(place, target, tuple(sources))
+
+
+def sources(rule: Rule) -> Iterator[tuple[Path2, Sequence[int]]]:
+    """What a rule reads of the message (not of what it refers to), each with the fields that are read there."""
+    for path in rule.sources if not rule.refer else ():
+        yield path, (path.field,) if path.field else _fields_of(rule, path.segment)
+
+
+def _fields_of(rule: Rule, segment: str) -> Sequence[int]:
+    converter = CONVERTERS.get(rule.converter)
+    return converter.fields_of(segment) if converter else ()
 
 
 def _rule_paths(segment_map: SegmentMap) -> list[Path2]:
-    paths = [path for rule in segment_map.rules if not rule.refer for path in rule.sources]
+    paths = [path for rule in segment_map.rules for path, _ in sources(rule)]
     return paths + [rule.unless for rule in segment_map.rules if rule.unless]
 
 
@@ -114,13 +144,11 @@ def reads(segment_map: SegmentMap, unread: Mapping[str, frozenset[int]]) -> Mapp
     """
     found: dict[Slot, dict[int, frozenset[int] | None]] = {}
     for rule in segment_map.rules:
-        converter = CONVERTERS.get(rule.converter)
         components = components_read(rule, unread)
-        for path in rule.sources if not rule.refer else ():
+        for path, fields in sources(rule):
             if path.field:
                 _note(found, path, components)
             else:
-                fields = converter.fields_of(path.segment) if converter else ()
                 found.setdefault((path.segment, True), {}).update(dict.fromkeys(fields))
     for path in (*_identity_paths(segment_map), *_paths_of_need(segment_map), *segment_map.ignored):
         _note(found, path, None)

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from adapter.hl7v2.message import Message
-from adapter.mapper.compiled import Reasons
-from adapter.mapper.datatypes import CONVERTERS
+from adapter.mapper.compiled import Reasons, sources
 from adapter.mapper.ledger import Ledger, Used
 from adapter.mapper.paths import Path2
 
@@ -83,8 +82,7 @@ def _read(ledger: Ledger) -> set[_Where]:
 def _paths(used: Used) -> Iterator[tuple[Path2, Sequence[int]]]:
     segment_map = used.compiled.map
     for rule in segment_map.rules:
-        for path in rule.sources if not rule.refer else ():
-            yield path, (path.field,) if path.field else CONVERTERS[rule.converter].fields_of(path.segment)
+        yield from sources(rule)
     for alternatives in segment_map.identity.paths:
         for path in alternatives:
             yield path, (path.field,)

@@ -7,6 +7,7 @@ they alone give (`shared`) is therefore made once for all of them, the rest (`bu
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import groupby
 from types import CodeType
 from typing import Any
 
@@ -57,15 +58,25 @@ def generate(segment_map: SegmentMap, site: Site, elements: Elements, coded: Cal
 
 
 def _own(rules: Mapping[int, Rule], elements: Elements, segment: str) -> set[int]:
-    """The rules that are not shared: they read the own segment, or write what such a rule (or the identity) writes."""
-    own = {
-        number
-        for number, rule in rules.items()
-        if len(rule.target) > 1 or rule.target == ("identifier",) or _reads_own(rule, segment)
-    }
-    while more := {
-        number for number in rules.keys() - own if any(_meet(rules[number], rules[other], elements) for other in own)
-    }:
+    """The rules that are not shared: what they read, or what they write, has to do with the own segment.
+
+    A shared rule writes before all others do. It may write an element together with others only where it stands before
+    them, so that the order of the map is kept, and never a part of an element, which they would add to.
+    """
+    own: set[int] = set()
+
+    def is_own(number: int, rule: Rule) -> bool:
+        return (
+            rule.target == ("identifier",)
+            or _reads_own(rule, segment)
+            or any(
+                (other < number or len(rule.target) > 1 or len(rules[other].target) > 1)
+                and _meet(rule, rules[other], elements)
+                for other in own
+            )
+        )
+
+    while more := {number for number, rule in rules.items() if number not in own and is_own(number, rule)}:
         own |= more
     return own
 
@@ -200,64 +211,33 @@ class _Writer:
 
     def function(self, rules: Mapping[int, Rule], end: Iterable[str] = ()) -> Build:
         """The function that follows these rules."""
-        simple = self._simple(rules)
-        lines = [f" f{n} = S[{n}]; n{n} = len(f{n})" for n in self._read(rules.values())]
-        lines += self._nested(simple)
-        for number, rule in rules.items():
-            if number not in simple:
-                lines += self._guarded(" ", number, rule)
+        lines = [f" f{n} = S[{n}]" for n in self._read(rules.values())]
+        for (sources, unless, whole), some in groupby(rules.items(), key=_condition):
+            lines.append(self._when(sources, unless))
+            lines += [f"  r = {self._value(sources, whole=whole)}"] if sources else []
+            for number, rule in some:
+                lines += self._made("  ", number, rule)
         text = "\n".join(["def build(S, out, doubts):", *lines, *end, " return None"])
         exec(_code(text, f"<{self._map.name}>"), self._names)  # noqa: S102  (our own text)
         return self._names.pop("build")
 
     def _read(self, rules: Iterable[Rule]) -> list[int]:
         paths = [path for rule in rules for path in (*rule.sources, *([rule.unless] if rule.unless else ()))]
-        return sorted({self._slots[path.segment, False] for path in paths if path.field})
+        return sorted({self._slots[path.segment, not path.field] for path in paths})
 
-    def _simple(self, rules: Mapping[int, Rule]) -> dict[int, Rule]:
-        """Rules of one field of the own segment that alone write their element: they may run in any order."""
-        return {
-            number: rule
-            for number, rule in rules.items()
-            if len(rule.sources) == 1
-            and rule.sources[0].field
-            and rule.sources[0].segment == self._map.segment
-            and not any(_meet(rule, other, self._elements) for n, other in rules.items() if n != number)
-        }
+    def _when(self, sources: Sequence[Path2], unless: Path2 | None) -> str:
+        """The question whether there is something to convert."""
+        given = " or ".join(map(self._raw, sources)) or "True"
+        return f" if ({given}) and not {self._raw(unless)}:" if unless else f" if {given}:"
 
-    def _nested(self, rules: Mapping[int, Rule]) -> Iterator[str]:
-        """By field, each inside the question whether the segment is so long: most segments end early."""
-        pad, before = " ", -1
-        for number, rule in sorted(rules.items(), key=lambda item: item[1].sources[0].field):
-            field = rule.sources[0].field
-            if field != before:
-                yield f"{pad}if n0 > {field}:"
-                pad, before = pad + " ", field
-            yield f"{pad}r = f0[{field}]"
-            yield f"{pad}if r{self._unless(rule)}:"
-            yield from self._made(pad + " ", number, rule)
-
-    def _unless(self, rule: Rule) -> str:
-        return f" and not ({self._raw(rule.unless)})" if rule.unless else ""
-
-    def _guarded(self, pad: str, number: int, rule: Rule) -> Iterator[str]:
-        if not rule.sources:
-            yield f"{pad}if True{self._unless(rule)}:"
-            yield from self._store(pad + " ", f"V{number}", rule)
-            return
-        if len(rule.sources) == 1:
-            yield f"{pad}r = {self._source(rule.sources[0])}"
-            yield f"{pad}if r{self._unless(rule)}:"
-        else:
-            raws = [f"a{place}" for place in range(len(rule.sources))]
-            yield from (f"{pad}{raw} = {self._source(path)}" for raw, path in zip(raws, rule.sources, strict=True))
-            yield f"{pad}if ({' or '.join(raws)}){self._unless(rule)}:"
-            yield f"{pad} r = {', '.join(raws)}"
-        yield from self._made(pad + " ", number, rule)
+    def _value(self, sources: Sequence[Path2], *, whole: bool) -> str:
+        raws = [self._raw(path) for path in sources]
+        return f"({', '.join(raws)},)" if whole or len(raws) != 1 else raws[0]
 
     def _made(self, pad: str, number: int, rule: Rule) -> Iterator[str]:
-        if rule.whole and len(rule.sources) == 1:
-            yield f"{pad}r = (r,)"
+        if not rule.sources:
+            yield from self._store(pad, f"V{number}", rule)
+            return
         if f"G{number}" in self._names:
             yield f"{pad}v = G{number}(r, NEW)"
             yield f"{pad}if v is NEW: v = K{number}(r, doubts)"
@@ -280,9 +260,12 @@ class _Writer:
         else:
             yield f"{pad}{holder}[{last!r}] = {value}"
 
-    def _source(self, path: Path2) -> str:
-        return self._raw(path) if path.field else f"S[{self._slots[path.segment, True]}]"
-
     def _raw(self, path: Path2) -> str:
-        slot = self._slots[path.segment, False]
-        return f"(f{slot}[{path.field}] if n{slot} > {path.field} else '')"
+        slot = self._slots[path.segment, not path.field]
+        return f"f{slot}[{path.field}]" if path.field else f"f{slot}"
+
+
+def _condition(numbered: tuple[int, Rule]) -> tuple[tuple[Path2, ...], Path2 | None, bool]:
+    """What rules that follow each other have to agree in to ask and to read once."""
+    rule = numbered[1]
+    return rule.sources, rule.unless, rule.whole

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from adapter.errors import NoIdentity
-from adapter.mapper.compiled import Compiled
 from adapter.mapper.events import CHANGE, LINK, MERGE, MOVE, UNLINK, IdentityEvent
 from adapter.mapper.mapped import Mapped
 from adapter.mapper.plan import Happening, Plan
@@ -24,14 +23,11 @@ RETIRED: Mapping[str, dict[str, Any]] = {
 """How a resource says that it was retired (required bindings patient.active, encounter-status, account-status)."""
 
 
-def happened(
-    plan: Plan, maps: Mapping[str, Compiled], built: Sequence[Mapped | None]
-) -> tuple[tuple[IdentityEvent, ...], list[Mapped | None]]:
+def happened(plan: Plan, built: Sequence[Mapped | None]) -> tuple[tuple[IdentityEvent, ...], list[Mapped | None]]:
     """The identity events of a message, and its resources with what the events state of them.
 
     Args:
         plan: of the message.
-        maps: the segment maps of the site.
         built: the resources by the numbers of the plan's entries; None where one was not made.
 
     Raises:
@@ -40,7 +36,7 @@ def happened(
     events: list[IdentityEvent] = []
     made = list(built)
     for one in plan.identities:
-        event = _event(one, plan, maps, built)
+        event = _event(one, plan, built)
         if event.kind == CHANGE and event.source_id == event.target_id:
             continue  # another number of the same record changed
         events.append(event)
@@ -64,13 +60,13 @@ def unsaid(said: Mapped, events: Sequence[IdentityEvent]) -> Mapped | None:
     return said if resource is said.resource else said._replace(resource=resource)
 
 
-def _event(one: Happening, plan: Plan, maps: Mapping[str, Compiled], built: Sequence[Mapped | None]) -> IdentityEvent:
+def _event(one: Happening, plan: Plan, built: Sequence[Mapped | None]) -> IdentityEvent:
     old, new, what = built[one.old], built[one.new], built[one.what] if one.what is not None else None
     if new is None or (old is None and (one.kind != MOVE or what is None)):
         missing = one.new if new is None else one.old
-        raise NoIdentity(f"{_path(plan, maps, missing)} names no number")
+        raise NoIdentity(f"{_path(plan, missing)} names no number")
     if one.what is not None and what is None:
-        raise NoIdentity(f"{_path(plan, maps, one.what)} names no number")
+        raise NoIdentity(f"{_path(plan, one.what)} names no number")
     return IdentityEvent(
         kind=one.kind,
         resource_type=new.resource["resourceType"],
@@ -80,15 +76,15 @@ def _event(one: Happening, plan: Plan, maps: Mapping[str, Compiled], built: Sequ
         source=_identifier(old),
         target=_identifier(new),
         order=(old or new).order,
-        path=_path(plan, maps, one.old if one.what is None else one.what),
-        target_path=_path(plan, maps, one.new),
+        path=_path(plan, one.old if one.what is None else one.what),
+        target_path=_path(plan, one.new),
         moved=f"{what.resource['resourceType']}/{what.resource['id']}" if what else "",
     )
 
 
-def _path(plan: Plan, maps: Mapping[str, Compiled], number: int) -> str:
+def _path(plan: Plan, number: int) -> str:
     entry = plan.entries[number]
-    return f"{plan.labels[entry.index]}-{maps[entry.map].map.identity.paths[0][0].field}"
+    return f"{plan.labels[entry.index]}-{entry.compiled.map.identity.paths[0][0].field}"
 
 
 def _identifier(made: Mapped | None) -> Mapping[str, Any]:

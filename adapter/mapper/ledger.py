@@ -2,14 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from adapter.hl7v2.message import NULL, Message, Segment, split_field
+from adapter.hl7v2.message import Message, Segment
 from adapter.hl7v2.parse import byte_span
-from adapter.mapper.compiled import Compiled, Reasons
-from adapter.mapper.datatypes import CONVERTERS
-from adapter.mapper.makers import STANDARD
+from adapter.mapper.compiled import Compiled, Reasons, sources
 from adapter.mapper.paths import Path2, Place
 from adapter.mapper.plan import Entry, Plan, Read, fields_read
 from adapter.mapper.rules import Rule
@@ -71,7 +68,6 @@ class Ledger:
     message: Message
     segments: Sequence[Segment]
     plan: Plan
-    maps: Mapping[str, Compiled]
     made: Sequence[Made | None]
     ignored: Reasons
     dropped: frozenset[int] = frozenset()
@@ -79,7 +75,7 @@ class Ledger:
     def used(self) -> list[Used]:
         """The resources that were made."""
         return [
-            Used(entry, self.maps[entry.map], f"{entry.resource}/{made.resource['id']}", made.resource)
+            Used(entry, entry.compiled, f"{entry.resource}/{made.resource['id']}", made.resource)
             for entry, made in zip(self.plan.entries, self.made, strict=True)
             if made
         ]
@@ -102,15 +98,15 @@ class Ledger:
             if any(check.get(fields)):
                 whole = [Unread(segment.name, segment.position, number) for number in check.unread if fields[number]]
                 left += [(index, one) for one in whole]
-            for number, components in check.parts:
-                if (raw := fields[number]) and (unread := _left(raw, components)):
+            for number, unread_of in check.parts:
+                if unread := unread_of[fields[number]]:
                     parts = [Unread(segment.name, segment.position, number, component) for component in unread]
                     left += [(index, one) for one in parts]
         return left
 
     def _read_by(self, entries: Sequence[Entry]) -> Sequence[Read]:
         names = [segment.name for segment in self.segments]
-        return fields_read(entries, self.plan.bases, names, self.maps, ignored=self.ignored)
+        return fields_read(entries, self.plan.bases, names, ignored=self.ignored)
 
     def lineage(self) -> Iterator[Lineage]:
         """For every element that was made, the paths, rule and bytes it came from."""
@@ -124,8 +120,7 @@ class Ledger:
     def _of_rule(self, used: Used, rule: Rule) -> Iterator[Lineage]:
         if not _has(used.resource, rule.target) or (rule.unless and any(self.filled(used, rule.unless))):
             return
-        for path in rule.sources if not rule.refer else ():
-            fields = (path.field,) if path.field else CONVERTERS[rule.converter].fields_of(path.segment)
+        for path, fields in sources(rule):
             for index in self.filled(used, path):
                 for field in fields:
                     one = Path2(path.segment, field, path.component)
@@ -171,13 +166,3 @@ def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
         if isinstance(holder, list):  # items that refer: `diagnosis.condition`
             return True
     return any(name.startswith(last[:-3]) for name in holder) if last.endswith("[x]") else last in holder
-
-
-@lru_cache(maxsize=20_000)
-def _left(raw: str, components: frozenset[int]) -> tuple[int, ...]:
-    """The valued components of a field that are none of these."""
-    if raw == NULL:
-        return ()
-    field = split_field(raw, STANDARD)
-    valued = {n for repetition in field for n, component in enumerate(repetition, 1) if any(component)}
-    return tuple(sorted(valued - components))

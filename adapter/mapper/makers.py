@@ -5,7 +5,7 @@ What is made is shared between resources and messages: never mutate it.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from adapter.hl7v2.message import LONGEST_SPLIT_KEPT, NULL, Delimiters, Field, Repetition, Segment, split_field
 from adapter.mapper.datatypes.doubt import CLEARED, Doubt
@@ -13,12 +13,35 @@ from adapter.mapper.datatypes.doubt import CLEARED, Doubt
 STANDARD = Delimiters("|", "^", "~", "\\", "&", None)
 DEFAULTED = Doubt(None, "0", "", "defaulted")
 MEMO_LIMIT = 20_000
+_FEW = 4
+"""So many segments of one name may come again as they were: people and notes; of more, something always differs."""
+_NEW = object()
+
+_T = TypeVar("_T")
 
 Doubts = list[tuple[int, Doubt]]
 """The doubts of one resource, each with the number of its rule."""
 
 Made = tuple[Any, Doubt | None]
 CLEARED_MADE: Made = (None, CLEARED)
+
+
+class Memo(dict[str, _T]):
+    """What a function makes of a text, kept for the last few thousand short texts."""
+
+    def __init__(self, make: Callable[[str], _T]) -> None:
+        """Begin empty."""
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: str) -> _T:
+        """Make it, and remember it."""
+        made = self._make(text)
+        if len(text) <= LONGEST_SPLIT_KEPT:
+            if len(self) >= MEMO_LIMIT:
+                self.clear()
+            self[text] = made
+        return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +54,11 @@ class Maker:
 
     make: Callable[[Any, Doubts], Any]
     known: dict[Any, Any] | None = None
+
+    def value(self, source: Any, doubts: Doubts) -> Any:
+        """What is made of a source, as generated code asks for it."""
+        made = _NEW if self.known is None else self.known.get(source, _NEW)
+        return self.make(source, doubts) if made is _NEW else made
 
 
 def single(convert: Callable[[Repetition], Any], component: int, number: int, *, many: bool) -> Maker:
@@ -66,29 +94,54 @@ def several(
 def group(convert: Callable[[tuple[Segment, ...]], Any], number: int, *, many: bool) -> Maker:
     """Make a converter of all segments of one name in the group."""
 
-    def make(segments: tuple[Segment, ...], doubts: Doubts) -> Any:
+    def make(segments: tuple[Segment, ...]) -> Made:
         value, doubt = _parted(convert(segments))
-        if doubt is not None:
-            doubts.append((number, doubt))
-        return _listed(value) if many else value
+        return (_listed(value) if many else value, doubt)
 
-    return Maker(make)
+    return _remembering_few(make, number, lambda segments: _sent((segments,)))
 
 
 def mixed(convert: Callable[..., Any], number: int, *, many: bool) -> Maker:
     """Make a converter of several sources at once, some of them fields, some all segments of one name."""
 
-    def make(sources: tuple[str | tuple[Segment, ...], ...], doubts: Doubts) -> Any:
+    def make(sources: tuple[str | tuple[Segment, ...], ...]) -> Made:
         given = [
             one if isinstance(one, tuple) else split_field(one, STANDARD) if one and one != NULL else ()
             for one in sources
         ]
         value, doubt = _parted(convert(*given))
+        return (_listed(value) if many else value, doubt)
+
+    return _remembering_few(make, number, _sent)
+
+
+def _remembering_few(convert: Callable[[Any], Made], number: int, sent: Callable[[Any], str]) -> Maker:
+    made_of: dict[str, Made] = {}
+
+    def make(sources: Any, doubts: Doubts) -> Any:
+        key = sent(sources)
+        made = made_of.get(key)
+        if made is None:
+            made = convert(sources)
+            if 0 < len(key) <= LONGEST_SPLIT_KEPT:
+                if len(made_of) >= MEMO_LIMIT:
+                    made_of.clear()
+                made_of[key] = made
+        value, doubt = made
         if doubt is not None:
             doubts.append((number, doubt))
-        return _listed(value) if many else value
+        return value
 
     return Maker(make)
+
+
+def _sent(sources: Sequence[str | tuple[Segment, ...]]) -> str:
+    """Fields and segments as they were sent, to know them again by; empty where they are many."""
+    if any(len(one) > _FEW for one in sources if isinstance(one, tuple)):
+        return ""
+    return "\r".join(
+        [one if isinstance(one, str) else "\n".join(["|".join(segment.fields) for segment in one]) for one in sources]
+    )
 
 
 def _remembering(convert: Callable[[Any], Made], number: int, length: Callable[[Any], int]) -> Maker:

@@ -6,10 +6,13 @@ from its Patient), so that one order never borrows from the next.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from operator import itemgetter
 from typing import NamedTuple
 
+from adapter.hl7v2.message import NULL, split_field
 from adapter.mapper.compiled import Compiled, Reads, Reasons
+from adapter.mapper.makers import STANDARD, Memo
 
 _NONE: frozenset[int] = frozenset()
 _SOME_KEPT = 16
@@ -33,7 +36,7 @@ class Read:
         check = self._checks.get(length)
         if check is None:
             unread = [number for number in range(length) if number not in self.whole and number not in self.parts]
-            parts = tuple((number, self.parts[number]) for number in sorted(self.parts) if number < length)
+            parts = tuple((number, _unread(self.parts[number])) for number in sorted(self.parts) if number < length)
             # itemgetter gives a tuple only for two or more.
             get = itemgetter(*unread, unread[0]) if unread else _nothing
             check = self._checks[length] = Check(tuple(unread), get, parts)
@@ -41,11 +44,26 @@ class Read:
 
 
 class Check(NamedTuple):
-    """The fields of a segment that no rule reads, how to get them all at once, and the fields that are read in part."""
+    """The fields of a segment that no rule reads, how to get them all at once, and the fields that are read in part.
+
+    With each of these stands what is not read of it, by its raw text.
+    """
 
     unread: tuple[int, ...]
     get: Callable[[tuple[str, ...]], tuple[str, ...]]
-    parts: tuple[tuple[int, frozenset[int]], ...]
+    parts: tuple[tuple[int, Mapping[str, tuple[int, ...]]], ...]
+
+
+@cache
+def _unread(components: frozenset[int]) -> Memo[tuple[int, ...]]:
+    """By raw field, the valued components that are none of these."""
+
+    def left(raw: str) -> tuple[int, ...]:
+        field = split_field(raw, STANDARD) if raw != NULL else ()
+        valued = {n for repetition in field for n, component in enumerate(repetition, 1) if any(component)}
+        return tuple(sorted(valued - components))
+
+    return Memo(left)
 
 
 def _nothing(_fields: tuple[str, ...]) -> tuple[str, ...]:
@@ -75,12 +93,13 @@ class Base(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One resource to make: its map, its own segment, the groups of segments that it reads, its `Base`.
+    """One resource to make: its map (`compiled`), its own segment, the groups of segments that it reads, its `Base`.
 
     `clear`, `undo`, `cancels`: what the event takes back. `prior`: the message names it as the old one of an
     identity event (MRG), and says nothing more of it.
     """
 
+    compiled: Compiled
     map: str
     resource: str
     fill: bool
@@ -110,8 +129,8 @@ class Plan:
     """All resources of one message shape.
 
     `reads` says per segment what the rules read, worked out when the plan is made, for the usual case that every
-    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`. `firsts` has for each
-    base its first entry.
+    entry becomes a resource. `labels` names each segment with its occurrence: `OBX`, `OBX[2]`. `blank` makes
+    every segment as wide as the maps want it.
     """
 
     entries: tuple[Entry, ...]
@@ -119,7 +138,7 @@ class Plan:
     reads: tuple[Read, ...]
     labels: tuple[str, ...]
     identities: tuple[Happening, ...]
-    firsts: tuple[Entry, ...]
+    blank: tuple[str, ...]
     _some: dict[tuple[int, ...], Sequence[Read]] = field(default_factory=dict[tuple[int, ...], Sequence[Read]])
 
     def reads_of(self, made: Sequence[int], read_by: Callable[[Sequence[Entry]], Sequence[Read]]) -> Sequence[Read]:
@@ -145,11 +164,11 @@ def fields_read(
     entries: Sequence[Entry],
     bases: Sequence[Base],
     names: Sequence[str],
-    maps: Mapping[str, Compiled],
     *,
     ignored: Reasons,
 ) -> tuple[Read, ...]:
     """Per segment, what the maps of these entries read, with what is ignored on purpose."""
+    maps = {entry.map: entry.compiled for entry in entries}
     readers: list[set[tuple[str, int]]] = [set() for _ in names]
     for number in {entry.base for entry in entries}:
         for at, reader in _readers_of(bases[number], maps[bases[number].map]):

@@ -69,10 +69,9 @@ def make_plan(
         for number, (part, spot) in enumerate(parts)
         for made_of in (_entry(part, maps[part.map], (number, spot), _seen(part, message_map, maps, around)),)
     )
-    reads = fields_read(entries, tuple(bases), names, maps, ignored=ignored)
-    firsts = {entry.base: entry for entry in reversed(entries)}
-    first = tuple(firsts[number] for number in range(len(bases)))
-    return Plan(entries, tuple(bases), reads, _labels(names), _happenings(message_map, parts), first)
+    reads = fields_read(entries, tuple(bases), names, ignored=ignored)
+    blank = ("",) * max((entry.compiled.width for entry in entries), default=0)
+    return Plan(entries, tuple(bases), reads, _labels(names), _happenings(message_map, parts), blank)
 
 
 def _happenings(message_map: MessageMap, parts: Sequence[tuple[Part, Spot]]) -> tuple[Happening, ...]:
@@ -141,6 +140,7 @@ def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Aro
     groups = [_group(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[1 : compiled.own]]
     shared = [_nearest(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[compiled.own :]]
     return Entry(
+        compiled=compiled,
         map=part.map,
         resource=compiled.map.resource,
         fill=part.fill,

@@ -1,7 +1,8 @@
 """One digest of all that is stored: equal where the resources are equal, in whatever order and on whatever engine.
 
-It is about the current resources without `meta.versionId`, `meta.lastUpdated` and `meta.source`. The accounts that
-replays leave (Provenance of no message) are not part of it: they tell of the store's past.
+It is about the current resources without `meta.versionId`, `meta.lastUpdated` and `meta.source`. What no message
+says is not part of it: the accounts of replays and derivations (Provenance), and the derived facts (Observation),
+which follow from the rest.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from adapter.store.names import Name
 _AT_ONCE = 2_000
 _BYTES = 32
 _PAGE = """SELECT key, resource_type, id, body FROM resource
-    WHERE key > ? AND NOT deleted AND NOT (resource_type IN ('Provenance', 'Observation') AND message_id = 0) ORDER BY key LIMIT ?"""
+    WHERE key > ? AND NOT deleted AND NOT (resource_type IN ('Provenance', 'Observation') AND message_id = 0)
+    ORDER BY key LIMIT ?"""
 
 
 def fingerprint(database: Database) -> str:

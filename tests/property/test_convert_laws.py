@@ -145,7 +145,7 @@ def test_what_is_not_made_has_an_issue_that_says_where(raw: bytes) -> None:
 def _unwanted(made: Converted, entry: Entry) -> bool:
     """Whether none of the paths that `when:` names is valued, or the segment is none of those that `only:` means."""
     segment = made.ledger.segments[entry.index]
-    segment_map = made.ledger.maps[entry.map].map
+    segment_map = entry.compiled.map
     when, only = segment_map.when, segment_map.only
     if only and "/".join(segment.text(str(path)) for path in only.paths) not in _table(made, only.table):
         return True
