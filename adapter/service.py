@@ -36,6 +36,7 @@ from adapter.intake import (
 )
 from adapter.intake.inventory import entries
 from adapter.listeners import Listener, Plan, load_plan
+from adapter.replay.present import Present
 from adapter.replay.run import Replayer
 from adapter.replies.delivery import Deliveries
 from adapter.settings import Settings
@@ -57,6 +58,7 @@ class Service:
         stock: Stock,
         database: Database,
         *,
+        present: Present,
         incidents: Incidents,
         works: Sequence[Work],
         clock: Callable[[], datetime],
@@ -75,7 +77,7 @@ class Service:
             works,
             certificates=self._days_left,
             accept=self._accept,
-            replays=Replayer(database, stock.present(), clock),
+            replays=Replayer(database, present, clock),
         )
         self._intake.tally = self._control.tally
 

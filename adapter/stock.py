@@ -9,6 +9,7 @@ from adapter.data import data_folder
 from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
+from adapter.guide.made import made
 from adapter.hl7v2.slim import stored
 from adapter.judge.rules import Known
 from adapter.judge.rules import rules as judging
@@ -32,6 +33,7 @@ class Stock:
     catalog: Catalog
     rules: Rules
     search_index: SearchIndex
+    mappings: Path
     profiles: Path
 
     @classmethod
@@ -46,7 +48,7 @@ class Stock:
         """
         mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
         index, catalog = load_search_index(profiles), load_catalog(mappings)
-        return cls(catalog, worker_rules(mappings, catalog, index), index, profiles)
+        return cls(catalog, worker_rules(mappings, catalog, index), index, mappings, profiles)
 
     def convert(self, claimed: Claimed) -> Converted:
         """Convert a message of the inbox by these mappings.
@@ -58,10 +60,11 @@ class Stock:
         return convert(raw, catalog=self.catalog, site=self.catalog.sites[claimed.site])
 
     def present(self) -> Present:
-        """What messages are converted again by; with the store's own resources (the study, the hospitals)."""
+        """What messages are converted again by; with the store's own resources (the study, its definitions)."""
+        resources = [*definitions(self.profiles), *made(self.mappings, self.profiles, self.catalog)]
         own = [
             Mapped(resource, DEFINED, fill=False, defaults=(), cleared=(), map="profiles", patient_id=None)
-            for resource in definitions(self.profiles)
+            for resource in resources
         ]
         return Present(self.convert, self.rules, own)
 
