@@ -120,6 +120,7 @@ class Service:
             post_hl7=post_hl7(line, settings) if settings.listeners is None else None,
             token=token.get_secret_value() if token else None,
             auditing=Auditing(trail, self._incidents, self._clock),
+            base=settings.canonical_base,
         )
         self._complete(app)
         bounds = Bounds(head_seconds=settings.stall_seconds, refused=line.refused)

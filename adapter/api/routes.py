@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from adapter.access.audit import Trail
-from adapter.api import capability, failures, health, metrics, read, search, status
+from adapter.api import canonical, capability, failures, health, metrics, read, search, status
 from adapter.api import operator as operate
 from adapter.api.access_log import AccessLog
 from adapter.api.audited import Audited
@@ -43,6 +43,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
     post_hl7: PostHl7 | None = None,
     token: str | None = None,
     auditing: Auditing | None = None,
+    base: str = canonical.DEFAULT,
 ) -> FastAPI:
     """Build the application.
 
@@ -54,6 +55,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
         token: what `Authorization: Bearer` must say under /fhir, except for metadata; None leaves it open,
             which is for loopback alone.
         auditing: where every read is recorded before it is answered; None records nothing, for tests.
+        base: what canonical URLs begin with outside.
 
     Raises:
         MappingError: the profiles cannot be read.
@@ -68,6 +70,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
     if post_hl7 is not None:
         app.add_api_route("/hl7", post_hl7, methods=["POST"])
     failures.install(app)
+    if base != canonical.DEFAULT:
+        app.add_middleware(canonical.Rebased, base=base)
     if auditing is not None:
         app.add_middleware(
             Audited,
