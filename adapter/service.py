@@ -121,6 +121,7 @@ class Service:
             token=token.get_secret_value() if token else None,
             auditing=Auditing(trail, self._incidents, self._clock),
             base=settings.canonical_base,
+            pages=self._stock.guide().page,
         )
         self._complete(app)
         bounds = Bounds(head_seconds=settings.stall_seconds, refused=line.refused)

@@ -9,6 +9,7 @@ from adapter.data import data_folder
 from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
+from adapter.guide.guide import Guide
 from adapter.guide.made import made
 from adapter.hl7v2.slim import stored
 from adapter.judge.rules import Known
@@ -58,6 +59,10 @@ class Stock:
         """
         raw = stored(claimed.raw) if claimed.large else claimed.raw
         return convert(raw, catalog=self.catalog, site=self.catalog.sites[claimed.site])
+
+    def guide(self) -> Guide:
+        """The pages of the implementation guide."""
+        return Guide(self.mappings, self.profiles, self.catalog, self.search_index)
 
     def present(self) -> Present:
         """What messages are converted again by; with the store's own resources (the study, its definitions)."""

@@ -29,6 +29,7 @@ COMMANDS = {
     "coverage": "coverage",
     "codes": "codes",
     "diff": "diff",
+    "guide": "guide",
     "demo": "demo",
 }
 """Name of the command, which is that of its module, and its function there."""
