@@ -1,4 +1,4 @@
-"""The guide: profile, mapping and example side by side, and every definition; each page is made when it is asked for."""
+"""The guide: profile, mapping and example side by side, and every definition; a page is made when it is asked for."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
