@@ -68,7 +68,7 @@ def _what(element: dict[str, Any]) -> str:
 
 def _mapping(profile: Resource, catalog: Catalog) -> Iterator[str]:
     paths = [element["path"].split(".") for element in profile["differential"]["element"]]
-    ruled = {path[1].removesuffix("[x]") for path in paths if len(path) > 1}
+    ruled = {path[1] for path in paths if len(path) > 1}
     maps = [one.map for one in catalog.site_maps[catalog.standard.code].compiled.values()]
     of_type = [one for one in maps if one.resource == profile["type"]]
     if not of_type:
@@ -84,8 +84,13 @@ def _of_map(segment_map: SegmentMap, ruled: set[str]) -> Iterator[str]:
     yield f"<h3>{html.link(f'ConceptMap-{name_of(segment_map.name)}.html', segment_map.name)}</h3>"
     yield html.paragraph(_guide_row(file))
     rows = [_row(rule) for rule in segment_map.rules]
-    marks = [rule.target[0].removesuffix("[x]") in ruled for rule in segment_map.rules]
+    marks = [_is_ruled(rule.target[0], ruled) for rule in segment_map.rules]
     yield html.table(("element", "HL7 v2", "how", "row"), rows, said=marks)
+
+
+def _is_ruled(name: str, ruled: set[str]) -> bool:
+    """Whether the profile speaks of this element: `performedPeriod` is one of the choices of `performed[x]`."""
+    return name in ruled or any(one.endswith("[x]") and name.startswith(one[:-3]) for one in ruled)
 
 
 def _row(rule: Rule) -> tuple[str, str, str, str]:
