@@ -37,7 +37,7 @@ def test_a_system_alone_means_all_its_codes() -> None:
     ("row", "hint"),
     [
         ("no-such,Patient,x", "no StructureDefinition-no-such"),
-        ("tli-patient,Patient?nam=x|y,x", "no token parameter 'nam'"),
+        ("tli-patient,Patient?colour=x|y,x", "no token parameter 'colour'"),
         ("tli-patient,Patient", "has 2 cells"),
     ],
 )
