@@ -29,6 +29,7 @@ demo: $(READY)  ## run a small whole trial through the real program
 
 test: $(READY)  ## run every test this machine can run; what is skipped says why
 	@tests/install-postgresql
+	@tests/install-chromium
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST)
 
 lint: $(READY)  ## ruff: format and lint

@@ -55,12 +55,13 @@ def run(settings: Settings) -> None:
     settle()
     database = open_database(settings.database)
     try:
-        stock.present().define(database, now())
+        present = stock.present()
+        present.define(database, now())
         parts.sweep(database, now())
         incidents = Incidents(database, now)
         works = [Work() for _ in range(_worker_count(settings, database))]
         with _workers(settings, stock, database, works, incidents):
-            service = Service(settings, stock, database, incidents=incidents, works=works, clock=now)
+            service = Service(settings, stock, database, present=present, incidents=incidents, works=works, clock=now)
             asyncio.run(service.serve())
         if database.broken:
             raise database.broken

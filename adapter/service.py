@@ -40,6 +40,7 @@ from adapter.intake.inventory import entries
 from adapter.listeners import Listener, Plan, load_plan
 from adapter.operate.imports import Given, Importer
 from adapter.operate.provenance import Provenances
+from adapter.replay.present import Present
 from adapter.replay.run import Replayer
 from adapter.replies.delivery import Deliveries
 from adapter.settings import Settings
@@ -61,6 +62,7 @@ class Service:
         stock: Stock,
         database: Database,
         *,
+        present: Present,
         incidents: Incidents,
         works: Sequence[Work],
         clock: Callable[[], datetime],
@@ -79,7 +81,7 @@ class Service:
             works,
             certificates=self._days_left,
             accept=self._accept,
-            replays=Replayer(database, stock.present(), clock),
+            replays=Replayer(database, present, clock),
             imports=Importer(database, stock.sheets, self._give, clock),
         )
         self._intake.tally = self._control.tally
@@ -125,6 +127,8 @@ class Service:
             token=token.get_secret_value() if token else None,
             auditing=Auditing(trail, self._incidents, self._clock),
             made={"Provenance": Provenances(self._stock.catalog)},
+            base=settings.canonical_base,
+            pages=self._stock.guide().page,
         )
         self._complete(app)
         bounds = Bounds(head_seconds=settings.stall_seconds, refused=line.refused)

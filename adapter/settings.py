@@ -1,11 +1,21 @@
 """The settings: one line each, read once from ADAPTER_* and then frozen. docs/settings.md has a heading for each."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from adapter import failpoints
@@ -46,6 +56,17 @@ class Address:
         return cls(host, int(port))
 
 
+def _base(text: str) -> str:
+    """A canonical base as it is written in URLs.
+
+    Raises:
+        ValueError: it is no http URL.
+    """
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:-]+(/[A-Za-z0-9._~-]+)*/?", text):
+        raise ValueError("a canonical base is an http URL without a query")
+    return text.rstrip("/")
+
+
 Listen = Annotated[Address, NoDecode, BeforeValidator(Address.parse)]
 
 
@@ -65,6 +86,7 @@ class Settings(BaseSettings):
     max_connections: PositiveInt = 256
     stall_seconds: PositiveFloat = 30.0
     worker_processes: NonNegativeInt = 1
+    canonical_base: Annotated[str, AfterValidator(_base)] = "https://fhir.tli-trial.example.org"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

@@ -10,6 +10,8 @@ from adapter.data import data_folder
 from adapter.fhir.profiles import definitions
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
+from adapter.guide.guide import Guide
+from adapter.guide.made import made
 from adapter.hl7v2.slim import stored
 from adapter.imports.sheet import Sheet, load_sheets
 from adapter.judge.rules import Known
@@ -35,6 +37,7 @@ class Stock:
     catalog: Catalog
     rules: Rules
     search_index: SearchIndex
+    mappings: Path
     profiles: Path
     sheets: Mapping[str, Sheet]
     trial: TrialRules
@@ -55,6 +58,7 @@ class Stock:
             catalog,
             worker_rules(mappings, catalog, index),
             index,
+            mappings,
             profiles,
             load_sheets(mappings),
             load_rules(mappings),
@@ -69,11 +73,16 @@ class Stock:
         raw = stored(claimed.raw) if claimed.large else claimed.raw
         return convert(raw, catalog=self.catalog, site=self.catalog.sites[claimed.site])
 
+    def guide(self) -> Guide:
+        """The pages of the implementation guide."""
+        return Guide(self.mappings, self.profiles, self.catalog, self.search_index)
+
     def present(self) -> Present:
-        """What messages are converted again by; with the store's own resources (the study, the hospitals)."""
+        """What messages are converted again by; with the store's own resources (the study, its definitions)."""
+        resources = [*definitions(self.profiles), *made(self.mappings, self.profiles, self.catalog)]
         own = [
             Mapped(resource, DEFINED, fill=False, defaults=(), cleared=(), map="profiles", patient_id=None)
-            for resource in definitions(self.profiles)
+            for resource in resources
         ]
         return Present(self.convert, self.rules, own)
 

@@ -85,6 +85,20 @@ MedicationStatement-context MedicationStatement-effective MedicationStatement-su
 DocumentReference-author DocumentReference-category DocumentReference-custodian DocumentReference-date
 DocumentReference-related DocumentReference-status DocumentReference-subject
 Specimen-collected Specimen-identifier Specimen-patient Specimen-status Specimen-subject Specimen-type
+ActivityDefinition-name ActivityDefinition-status ActivityDefinition-title ActivityDefinition-url
+ActivityDefinition-version
+conformance-date conformance-description conformance-identifier conformance-name conformance-publisher
+conformance-status conformance-title conformance-url conformance-version
+CodeSystem-code CodeSystem-content-mode CodeSystem-system
+ConceptMap-source-code ConceptMap-source-system ConceptMap-target-code ConceptMap-target-system
+Group-actual Group-characteristic Group-type
+NamingSystem-id-type NamingSystem-kind NamingSystem-type NamingSystem-value
+PlanDefinition-name PlanDefinition-status PlanDefinition-title PlanDefinition-type PlanDefinition-url
+PlanDefinition-version
+SearchParameter-base SearchParameter-code SearchParameter-target SearchParameter-type
+StructureDefinition-abstract StructureDefinition-derivation StructureDefinition-ext-context
+StructureDefinition-kind StructureDefinition-type
+ValueSet-code ValueSet-reference
 """.split()
 KEPT = ("resourceType id url version name status date publisher description code base type expression target").split()
 NOT_ENUMERABLE = ("mimetypes", "languages", "currencies", "all-types", "resource-types", "ucum-units")

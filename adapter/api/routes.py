@@ -8,12 +8,13 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from adapter.access.audit import Trail
-from adapter.api import capability, failures, health, metrics, read, search, status
+from adapter.api import canonical, capability, failures, guide_pages, health, metrics, read, search, status
 from adapter.api import operator as operate
 from adapter.api.access_log import AccessLog
 from adapter.api.audited import Audited
 from adapter.api.exchange import Made, Serving, guarded, open_to_all
 from adapter.api.gate import Gate, Refused, Terms
+from adapter.api.guide_pages import Pages
 from adapter.api.hl7_over_http import PostHl7
 from adapter.api.metrics import Observed
 from adapter.api.operator import Operator
@@ -44,6 +45,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
     token: str | None = None,
     auditing: Auditing | None = None,
     made: Mapping[str, Made] | None = None,
+    base: str = canonical.DEFAULT,
+    pages: Pages | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -56,6 +59,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
             which is for loopback alone.
         auditing: where every read is recorded before it is answered; None records nothing, for tests.
         made: by type what makes resources when they are read, beside those that are stored.
+        base: what canonical URLs begin with outside.
+        pages: the pages of the guide; None serves none.
 
     Raises:
         MappingError: the profiles cannot be read.
@@ -69,7 +74,12 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
     app.add_route("/status", guarded(status.status), methods=_READ)
     if post_hl7 is not None:
         app.add_api_route("/hl7", post_hl7, methods=["POST"])
+    if pages is not None:
+        app.add_route("/guide", guide_pages.contents, methods=_READ)
+        app.add_route("/guide/{name}", guide_pages.endpoint(pages), methods=_READ)
     failures.install(app)
+    if base != canonical.DEFAULT:
+        app.add_middleware(canonical.Rebased, base=base)
     if auditing is not None:
         app.add_middleware(
             Audited,

@@ -32,6 +32,7 @@ COMMANDS = {
     "codes": "codes",
     "diff": "diff",
     "report": "report",
+    "guide": "guide",
     "demo": "demo",
 }
 """Name of the command, which is that of its module (`import_` for `import`), and its function there."""

@@ -18,6 +18,11 @@ def dumps(value: Any) -> bytes:
     return orjson.dumps(value, default=_decimal)
 
 
+def pretty(value: Any) -> bytes:
+    """Write JSON as people read it, with a line end."""
+    return orjson.dumps(value, default=_decimal, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
 def canonical(value: Any) -> bytes:
     """Write JSON with the keys in order, so that equal values are equal bytes."""
     return orjson.dumps(value, default=_decimal, option=orjson.OPT_SORT_KEYS)

@@ -7,8 +7,8 @@ from typing import Any
 from adapter.errors import MappingError
 from adapter.fhir import json, r4
 
-# What stands in the folder to describe, and is not itself served.
-_DESCRIBING = frozenset({"CapabilityStatement", "SearchParameter", "StructureDefinition"})
+# What is served at /metadata, computed from what is loaded.
+_COMPUTED = "CapabilityStatement"
 
 
 def capability(profiles: Path) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def served_types(profiles: Path) -> tuple[str, ...]:
 
 
 def definitions(profiles: Path) -> list[dict[str, Any]]:
-    """The store's own resources (the study, the hospitals), to be put into it at start.
+    """The store's own resources (the study, the hospitals, profiles, plans), to be put into it at start.
 
     Raises:
         MappingError: a file is no JSON, or is not named for its resource.
@@ -57,7 +57,7 @@ def check_definitions(profiles: Path) -> None:
 
 def _own(profiles: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
     for file in sorted(profiles.glob("*-*.json")):
-        if file.name.partition("-")[0] in _DESCRIBING:
+        if file.name.partition("-")[0] == _COMPUTED:
             continue
         resource = _read(file)
         if file.stem != f"{resource.get('resourceType')}-{resource.get('id')}":

@@ -16,13 +16,17 @@ from zoneinfo import ZoneInfo
 from adapter.errors import MappingError
 from adapter.fhir import fhirpath, json
 from adapter.fhir.profiles import served_types
-from adapter.fhir.search_values import EARLIEST, LATEST, date_range, plain, split_reference
+from adapter.fhir.search_values import EARLIEST, LATEST, date_range, number_range, plain, split_reference
 
 _NAME = 2**24 - 1
 # Columns of the resource itself; they need no rows.
 OF_THE_RESOURCE = frozenset({"_id", "_lastUpdated"})
 # A date without offset means a day in the hospitals' zone; all four are in China.
 TRIAL_ZONE = ZoneInfo("Asia/Shanghai")
+
+
+# The kind of index rows of those types that have no table of their own.
+_STORED = {"uri": "token", "number": "date"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,11 @@ class Parameter:
     stored_as: str
     number: int
     target: str | None
+
+    @property
+    def rows(self) -> str:
+        """The kind of its index rows: a URI stands as a code without a system, a number as a range like a date."""
+        return _STORED.get(self.type, self.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +149,7 @@ def _collectors(parameters: Iterable[Parameter], zone: tzinfo) -> Iterable[tuple
         if parameter.code not in OF_THE_RESOURCE and parameter.stored_as == parameter.code:
             for path in parameter.paths:
                 for element, collect in _down(parameter, path.steps, zone):
-                    yield element, parameter.type, collect
+                    yield element, parameter.rows, collect
 
 
 def _down(parameter: Parameter, steps: Sequence[fhirpath.Step], zone: tzinfo) -> Iterable[tuple[str, _Collect]]:
@@ -284,6 +293,11 @@ def _timing(value: Any, zone: tzinfo) -> Sequence[Row]:
     return _period(bounds, zone) if bounds else ()
 
 
+def _number(value: Any, _: tzinfo) -> Sequence[Row]:
+    found = number_range(str(value), exact=True)
+    return (found,) if found else ()
+
+
 def _text(value: Any, _: tzinfo) -> Sequence[Row]:
     normalised = plain(value)
     return ((normalised, value),) if normalised else ()
@@ -314,6 +328,8 @@ _READERS: Mapping[str, Mapping[str, Callable[[Any, tzinfo], Sequence[Row]]]] = {
         "Identifier": _identifier,
         "ContactPoint": _contact_point,
     },
+    "uri": {"uri": _plain_token, "url": _plain_token, "canonical": _plain_token, "oid": _plain_token},
+    "number": {"integer": _number, "positiveInt": _number, "unsignedInt": _number, "decimal": _number},
     "reference": {"Reference": _reference},
     "date": {"date": _date, "dateTime": _date, "instant": _date, "Period": _period, "Timing": _timing},
     "string": {

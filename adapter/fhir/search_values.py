@@ -1,4 +1,4 @@
-"""The values that search compares: dates as ranges of instants, text without case, references split.
+"""The values that search compares: dates and numbers as ranges, text without case, references split.
 
 The index and the query use the same functions, so that a resource is found by its own value.
 """
@@ -7,6 +7,7 @@ import re
 import unicodedata
 from calendar import monthrange
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from functools import lru_cache
 
 # Open ends of a Period; FHIR years have four digits.
@@ -15,6 +16,8 @@ EARLIEST, LATEST = -(2**62), 2**62
 _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9})\d*)?)?(Z|[+-]\d\d:\d\d)?)?)?)?", re.ASCII
 )
+_NUMBER = re.compile(r"[+-]?\d{1,18}(?:\.(\d{1,6})\d{0,12})?", re.ASCII)
+_MILLIONTH = 6
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
@@ -63,6 +66,26 @@ def _is_leap(year: int) -> bool:
 
 def _microseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
+
+
+def number_range(text: str, *, exact: bool = False) -> tuple[int, int] | None:
+    """The least and the greatest millionth that a number may mean: 7 means 6.5 to 7.5 (R4 §3.1.1.4.6).
+
+    Args:
+        text: as it is written; the last digit says how exact it is.
+        exact: the number itself, whatever its last digit.
+
+    Returns:
+        None when it is not a number, or too large for the index.
+    """
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return None
+    value = int(Decimal(text).scaleb(_MILLIONTH))
+    if abs(value) >= LATEST:
+        return None
+    half = 0 if exact else 10 ** max(0, _MILLIONTH - len(match[1] or "")) // 2
+    return value - half, value + max(0, half - 1)
 
 
 def plain(text: str) -> str:

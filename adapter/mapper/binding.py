@@ -11,7 +11,7 @@ from adapter.mapper.compiled import HEADER_TIME, Compiled, Slots, reads, slot_or
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.datatypes.doubt import without_doubt
 from adapter.mapper.generate import details, generate
-from adapter.mapper.ids import NAMING
+from adapter.mapper.ids import own_system
 from adapter.mapper.makers import STANDARD, Memo
 from adapter.mapper.paths import Path2
 from adapter.mapper.rules import Choice, Rule, SegmentMap
@@ -187,7 +187,7 @@ def _identify(
     identity = segment_map.identity
     if identity.converter:
         return _identify_by_converter(segment_map, site, slots)
-    system = identity.system or f"{NAMING}/{site.code.lower()}-{_kebab(segment_map.resource)}"
+    system = identity.system or own_system(site.code, segment_map.resource)
     names: dict[str, Any] = {}
     lines: list[str] = []
     for number, alternatives in enumerate(identity.paths):
@@ -264,7 +264,3 @@ def _event_time(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, boo
         return ""
 
     return event_time
-
-
-def _kebab(name: str) -> str:
-    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("-")

@@ -18,6 +18,12 @@ def resource_id(resource_type: str, system: str, value: str) -> str:
     return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
 
 
+def own_system(site: str, resource_type: str) -> str:
+    """The system of the numbers that an identity without a system gives: `.../NamingSystem/fahzu-diagnostic-report`."""
+    kind = "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in resource_type)
+    return f"{NAMING}/{site.lower()}{kind}"
+
+
 def reference_to(resource_type: str, system: str, value: str) -> dict[str, str]:
     """A Reference to the resource that this identifier names, whether it is stored or not."""
     return {"reference": f"{resource_type}/{resource_id(resource_type, system, value)}"}

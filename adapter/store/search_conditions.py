@@ -7,7 +7,7 @@ from datetime import tzinfo
 from typing import Any
 
 from adapter.fhir.search_params import OF_THE_RESOURCE, Parameter
-from adapter.fhir.search_values import date_range, plain, split_reference
+from adapter.fhir.search_values import date_range, number_range, plain, split_reference
 from adapter.request_errors import BadParameter
 from adapter.store.database import marks
 
@@ -75,14 +75,14 @@ def condition(parameter: Parameter, name: str, value: str, *, zone: tzinfo, base
     if parameter.code in OF_THE_RESOURCE:
         return Condition("resource", f"{any_of} AND NOT c.deleted", values, negated=modifier == "not")
     found = _of_the_index(parameter, any_of, values)
-    leading = f"c.{_LEADING[parameter.type]} = ?" if parameter.type in _LEADING else ""
+    leading = f"c.{_LEADING[parameter.rows]} = ?" if parameter.rows in _LEADING else ""
     if not leading:
         return replace(found, negated=modifier == "not")
     if not all(where.startswith(leading) for where, _ in compiled):
         return replace(found, negated=modifier == "not", seeks=False)
     # Each alternative begins with its value of the leading column: said once for all, it is what the index is asked.
     said = tuple(found[0] for _, found in compiled)
-    where = f"c.param = ? AND c.{_LEADING[parameter.type]} IN ({marks(said)}) AND {any_of}"
+    where = f"c.param = ? AND c.{_LEADING[parameter.rows]} IN ({marks(said)}) AND {any_of}"
     return replace(
         found,
         where=where,
@@ -93,7 +93,7 @@ def condition(parameter: Parameter, name: str, value: str, *, zone: tzinfo, base
 
 
 def _of_the_index(parameter: Parameter, where: str, values: tuple[Any, ...]) -> Condition:
-    return Condition(f"index_{parameter.type}", f"c.param = ? AND {where}", (parameter.number, *values))
+    return Condition(f"index_{parameter.rows}", f"c.param = ? AND {where}", (parameter.number, *values))
 
 
 def split(text: str, separator: str) -> list[str]:
@@ -119,7 +119,7 @@ def _missing(parameter: Parameter, value: str) -> Condition:
     found = _of_the_index(parameter, "TRUE", ())
     if parameter.target:
         found = _of_the_index(parameter, "c.target_type = ?", (parameter.target,))
-    return replace(found, negated=value == "true", seeks=parameter.type not in _LEADING)
+    return replace(found, negated=value == "true", seeks=parameter.rows not in _LEADING)
 
 
 def _token(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base: str) -> Compiled:
@@ -155,10 +155,29 @@ def _reference(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, ba
     return f"c.target_id = ? AND c.target_type IN ({marks(kinds)})", (target, *kinds)
 
 
+def _uri(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base: str) -> Compiled:
+    _refuse(parameter, modifier, ("",))
+    return "c.code = ?", (_plain_text(text),)
+
+
+def _number(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base: str) -> Compiled:
+    _refuse(parameter, modifier, ("",))
+    prefix, written = _prefixed(text)
+    found = number_range(written)
+    if prefix == "ap" or found is None:
+        raise BadParameter(f"{parameter.code} is a number such as 7, -10 or ge0")
+    where, picked = _RANGES[prefix]
+    return where.format(low="c.low", high="c.high"), tuple(found[index] for index in picked)
+
+
+def _prefixed(text: str) -> tuple[str, str]:
+    match = _PREFIX.fullmatch(text)
+    return (match[1] or "eq", match[2]) if match else ("eq", "")
+
+
 def _date(parameter: Parameter, modifier: str, text: str, zone: tzinfo, _base: str) -> Compiled:
     _refuse(parameter, modifier, ("",))
-    match = _PREFIX.fullmatch(text)
-    prefix, written = (match[1] or "eq", match[2]) if match else ("eq", "")
+    prefix, written = _prefixed(text)
     # '+' of an offset arrives as a blank where the client forgot to encode it.
     found = date_range(written.replace(" ", "+"), zone)
     if prefix == "ap" or found is None:
@@ -206,5 +225,7 @@ _COMPILERS: Mapping[str, Callable[[Parameter, str, str, tzinfo, str], Compiled]]
     "token": _token,
     "reference": _reference,
     "date": _date,
+    "uri": _uri,
+    "number": _number,
     "string": _string,
 }

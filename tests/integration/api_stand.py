@@ -15,7 +15,9 @@ import psycopg
 import pytest
 import uvicorn
 
+from adapter.api.canonical import DEFAULT
 from adapter.api.exchange import Made
+from adapter.api.guide_pages import Pages
 from adapter.api.hl7_over_http import Entrance, endpoint
 from adapter.api.routes import Auditing, create_app
 from adapter.data import data_folder
@@ -116,6 +118,8 @@ def served(
     entrance: Entrance | None = None,
     auditing: Auditing | None = None,
     made: Mapping[str, Made] | None = None,
+    base: str = DEFAULT,
+    pages: Pages | None = None,
 ) -> Generator[httpx.Client]:
     """The API as a server of its own thread; yields a client of it."""
     post_hl7 = endpoint(entrance, maximum=LARGEST) if entrance else None
@@ -127,6 +131,8 @@ def served(
         token=token,
         auditing=auditing,
         made=made,
+        base=base,
+        pages=pages,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))

@@ -3,13 +3,26 @@
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapter.fhir import json
-from tests.integration.cohort import needs_cohort, truth
+from tests.integration.cohort import STREAMS, needs_cohort, truth
 from tests.integration.cohort_world import TYPES, World
+from tests.integration.conformance_stand import (
+    claiming,
+    codings,
+    contexts,
+    foreign,
+    misplaced,
+    profiles_of,
+    shapes,
+    sourced,
+    verified,
+)
+from tests.integration.validator_stand import unexplained
 
 pytestmark = [needs_cohort, pytest.mark.timeout(900)]
 
@@ -430,3 +443,26 @@ def answer(one: dict[str, Any]) -> str:
     if "valueQuantity" in one:
         return str(one["valueQuantity"]["value"])
     return str(one.get("valueDateTime") or one.get("valueString"))
+
+
+def test_one_resource_of_every_shape_conforms_to_its_profiles(world: World, validator: Path, tmp_path: Path) -> None:
+    everything = (resource for of_type in world.resources.values() for resource in of_type)
+    some = [claiming(resource) for resource in shapes(everything)]
+    met = {url.rpartition("/")[2] for resource in some for url in profiles_of(resource)}
+    assert met >= {"tli-infusion", "tli-adverse-event", "tli-cell-aliquot", "tli-gvhd-grade", "tli-research-subject"}
+    assert unexplained(validator, map(json.dumps, some), tmp_path) == Counter()
+
+
+def test_every_extension_stands_where_its_definition_allows_it(world: World) -> None:
+    known = contexts()
+    everything = (resource for of_type in world.resources.values() for resource in of_type)
+    assert Counter(text for resource in everything for text in misplaced(resource, known)) == Counter()
+
+
+def test_every_code_is_of_the_study_or_verified_or_sourced_or_as_sent(world: World) -> None:
+    found = {one for of_type in world.resources.values() for one in codings(of_type) if foreign(one[0])}
+    text = b"".join(file.read_bytes() for file in sorted(STREAMS.glob("*.mllp")))
+    unknown = {one for one in found - (verified() | sourced()) if one[1].encode() not in text}
+    assert unknown == set()
+    # What the domain model could not verify is never ours: only a hospital may have written it.
+    assert {one for one in found & verified("unverified") if one[1].encode() not in text} == set()

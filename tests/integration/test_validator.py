@@ -1,8 +1,5 @@
 """A validator of another house (Medplum's, with R4's bindings and invariants) over everything that we make."""
 
-import json as plain_json
-import shutil
-import subprocess
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,52 +19,14 @@ from adapter.operate.provenance import Provenances
 from adapter.store.database import open_database
 from adapter.trial.study import load_study, tie
 from tests.integration.catalogue_stand import pass_through
+from tests.integration.validator_stand import PROFILES, findings, unexplained
 
-TOOLS = Path(__file__).parents[2].parent / "shared" / "tools"
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*/*/message.hl7"))
-PROFILES = data_folder("profiles")
-MINUTES = 60
-
-_WITH_EXTENSION = "R4 lets a code carry extensions; the validator then takes it for a Coding without a code"
-EXCEPTIONS: dict[str, str] = {
-    "AllergyIntolerance.category[0]: none of '|' is in required": _WITH_EXTENSION,
-    "AllergyIntolerance.criticality: none of '|' is in required": _WITH_EXTENSION,
-}
-"""Findings that are wrong, or told on purpose: a text that the finding contains, and why it is let pass."""
 
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
     return load_catalog(data_folder("mappings"))
-
-
-@pytest.fixture(scope="module")
-def validator(request: pytest.FixtureRequest) -> Path:
-    """The folder with the validator and what it needs; installed once, then kept in pytest's cache."""
-    if not TOOLS.is_dir():
-        pytest.skip("the independent validator (../shared/tools) is not here")
-    if not (shutil.which("node") and shutil.which("npm")):
-        pytest.skip("node and npm are not installed: the independent validator cannot run")
-    assert request.config.cache is not None
-    folder = Path(request.config.cache.mkdir("validator"))
-    shutil.copytree(TOOLS, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("node_modules"))
-    if not (folder / "node_modules").is_dir():
-        command = ["npm", "install", "--engine-strict=false", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=4 * MINUTES, check=False)
-        if done.returncode:
-            shutil.rmtree(folder / "node_modules", ignore_errors=True)
-            pytest.skip("npm could not install what the independent validator needs")
-    return folder
-
-
-def findings(validator: Path, file: Path) -> list[str]:
-    """What the validator calls an error: `Type/id: text`."""
-    command = ["node", "validate.mjs", "--modules", str(validator), "--def", str(PROFILES), "--json", str(file)]
-    done = subprocess.run(command, cwd=validator, capture_output=True, text=True, timeout=4 * MINUTES, check=False)
-    # Node ends with 1 where it cannot start, too: only the last line tells that everything was looked at.
-    assert " resources (" in done.stdout.rstrip().rpartition("\n")[2], done.stderr
-    lines = [plain_json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    return [f"{line['id']} {one['path']}: {one['message']}" for line in lines for one in line["issues"]]
 
 
 def served(catalog: Catalog, messages: Iterable[bytes]) -> dict[bytes, None]:
@@ -85,14 +44,6 @@ def served(catalog: Catalog, messages: Iterable[bytes]) -> dict[bytes, None]:
         for mapped in made.resources:
             found[json.dumps(tie(mapped.resource, "ATLI-01", study=study, identify=resource_id))] = None
     return found
-
-
-def unexplained(validator: Path, resources: Iterable[bytes], folder: Path) -> Counter[str]:
-    """The findings that no exception explains, counted; ids are left out of the text."""
-    file = folder / "made.ndjson"
-    file.write_bytes(b"\n".join(resources) + b"\n")
-    found = findings(validator, file)
-    return Counter(one.partition(" ")[2] for one in found if not any(text in one for text in EXCEPTIONS))
 
 
 def test_the_validator_finds_what_is_wrong(validator: Path, tmp_path: Path) -> None:
