@@ -16,9 +16,10 @@ from adapter.demo.feeds import FEEDS
 from adapter.errors import Held
 from adapter.fhir import json
 from adapter.hl7v2.parse import header
-from adapter.mapper.catalog import MAPPED, Catalog, load_catalog
+from adapter.mapper.catalog import MAPPED, Catalog
 from adapter.mapper.ids import resource_id
 from adapter.trial.study import load_study, tie
+from tests import mappings
 
 TOOLS = Path(__file__).parents[2].parent / "shared" / "tools"
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*/*/message.hl7"))
@@ -35,7 +36,7 @@ EXCEPTIONS: dict[str, str] = {
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(data_folder("mappings"))
+    return mappings.catalog()
 
 
 @pytest.fixture(scope="module")
