@@ -95,6 +95,7 @@ def _workers(
             yield
         finally:
             stop.set()
+            database.wake()
             thread.join()
         return
 

@@ -8,7 +8,6 @@ import pytest
 from adapter.store.database import Database, open_database
 from tests import databases, postgres
 
-
 _SLOWEST_FIRST = ("e2e", "integration", "property", "agreement", "coverage", "cases")
 """Folders; the others follow."""
 

@@ -16,7 +16,7 @@ import pytest
 
 from adapter.access.audit import files, verify
 from adapter.cli.running import user
-from tests.databases import blank
+from tests.databases import postgresql
 from tests.e2e.stand import SECONDS, Adapter, adapter
 from tests.integration.intake_stand import OBR, OBX, PID, header, message, result
 
@@ -77,7 +77,7 @@ def kind(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
     if request.param == "sqlite":
         return dict[str, str]
     server: str = request.getfixturevalue("postgres_server")
-    return lambda: {"database_url": blank(server)}
+    return lambda: {"database_url": postgresql(server)}
 
 
 @pytest.fixture
