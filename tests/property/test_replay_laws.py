@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ SLOW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], p
 @contextmanager
 def database() -> Generator[Database]:
     with tempfile.TemporaryDirectory() as folder:
-        opened = open_database(databases.sqlite(folder))
+        opened = open_database(databases.sqlite(Path(folder)))
         try:
             yield opened
         finally:

@@ -1,6 +1,7 @@
 """The store's law: what is stored at the end does not depend on the order in which a patient's messages came."""
 
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -91,7 +92,7 @@ def histories(draw: st.DrawFn) -> list[list[Mapped]]:
 
 def world(messages: list[tuple[int, list[Mapped]]], *, at_once: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        database = open_database(databases.sqlite(folder))
+        database = open_database(databases.sqlite(Path(folder)))
         try:
             for start in range(0, len(messages), at_once):
                 for number, said in messages[start : start + at_once]:
