@@ -27,10 +27,11 @@ $(READY): pyproject.toml uv.lock | $(BIN)/uv
 demo: $(READY)  ## run a small whole trial through the real program
 	$(BIN)/adapter demo
 
+# The tests start the program hundreds of times: it must find itself compiled. They come in the order of conftest.py.
 test: $(READY)  ## run every test this machine can run; what is skipped says why
 	@tests/install-postgresql
 	@tests/install-chromium
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(PYTEST)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 lint: $(READY)  ## ruff: format and lint
 	$(BIN)/ruff format --check .

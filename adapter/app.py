@@ -97,6 +97,7 @@ def _workers(
             yield
         finally:
             stop.set()
+            database.wake()
             thread.join()
         return
 

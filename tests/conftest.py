@@ -1,16 +1,26 @@
 """Fixtures that several folders share: an empty database, on SQLite and on a real PostgreSQL."""
 
-import itertools
 from collections.abc import Generator
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from adapter.store.database import Database, open_database
-from tests import postgres
+from tests import databases, postgres
 
-_NUMBERS = itertools.count()
+_SLOWEST_FIRST = ("e2e", "integration", "property", "agreement", "coverage", "cases")
+"""Folders; the others follow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put what takes long at the beginning, so that no worker is alone with it at the end."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return _SLOWEST_FIRST.index(folder) if folder in _SLOWEST_FIRST else len(_SLOWEST_FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
@@ -26,23 +36,23 @@ def postgres_server() -> Generator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> str:
     """The URL of an empty PostgreSQL database."""
-    return new_database(postgres_server)
-
-
-def new_database(postgres_server: str) -> str:
-    """The URL of an empty database on this server."""
-    name = f"test_{next(_NUMBERS)}"
-    with psycopg.connect(postgres_server.replace("+psycopg", "") + "/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return f"{postgres_server}/{name}"
+    return databases.postgresql(postgres_server)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database: every test that asks for it runs on both."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/adapter.db"
+        return databases.sqlite(tmp_path)
     return request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def blank_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a database in which nothing was made yet, on both."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/adapter.db"
+    return databases.blank(request.getfixturevalue("postgres_server"))
 
 
 @pytest.fixture
@@ -56,6 +66,6 @@ def database(database_url: str) -> Generator[Database]:
 @pytest.fixture
 def sqlite_database(tmp_path: Path) -> Generator[Database]:
     """An open, empty SQLite database."""
-    opened = open_database(f"sqlite:///{tmp_path}/adapter.db")
+    opened = open_database(databases.sqlite(tmp_path))
     yield opened
     opened.close()

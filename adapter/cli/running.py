@@ -6,10 +6,8 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
-
-import httpx
 
 from adapter.access.audit import Access, Trail
 from adapter.errors import ConfigurationError, DatabaseInUse
@@ -22,6 +20,9 @@ from adapter.settings import Settings
 from adapter.store.database import Database, open_database
 from adapter.store.incidents import Incidents
 from adapter.store.repair import Doing
+
+if TYPE_CHECKING:
+    import httpx  # loaded below where a program is asked: most commands need not spend a fifth of a second
 
 SECONDS = 120.0
 
@@ -109,6 +110,8 @@ def recorded(settings: Settings, database: Database, number: int) -> None:
     if found is None:
         _record(settings.data / "audit", database, number, name)
         return
+    import httpx  # noqa: PLC0415
+
     with client_of(found.url, found.token) as client:
         try:
             answer = client.get(f"/operator/messages/{number}", headers={"X-Request-Id": name})
@@ -134,7 +137,7 @@ def _record(folder: Path, database: Database, number: int, name: str) -> None:
         trail.close()
 
 
-def _asked(client: httpx.Client, chosen: Chosen) -> tuple[Plan, CarryOut]:
+def _asked(client: "httpx.Client", chosen: Chosen) -> tuple[Plan, CarryOut]:
     body: dict[str, Any] = {"filter": as_texts(chosen.asked), "message": chosen.number}
 
     def carry_out(token: str, doing: Doing) -> dict[str, Any]:
@@ -143,14 +146,16 @@ def _asked(client: httpx.Client, chosen: Chosen) -> tuple[Plan, CarryOut]:
     return lambda: post(client, chosen.kind, body), carry_out
 
 
-def client_of(url: str, token: str) -> httpx.Client:
+def client_of(url: str, token: str) -> "httpx.Client":
     """A client of a program's operator interface."""
     headers = {"Authorization": f"Bearer {token}"}
+    import httpx  # noqa: PLC0415
+
     # What environments say of proxies is not for a program of this machine.
     return httpx.Client(base_url=url, headers=headers, timeout=SECONDS, trust_env=False)
 
 
-def post(client: httpx.Client, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+def post(client: "httpx.Client", kind: str, body: dict[str, Any]) -> dict[str, Any]:
     """What the program answers to `POST /operator/kind`.
 
     Raises:
@@ -160,7 +165,7 @@ def post(client: httpx.Client, kind: str, body: dict[str, Any]) -> dict[str, Any
     return _answer(client, client.build_request("POST", f"/operator/{kind}", content=json.dumps(body)))
 
 
-def ask(client: httpx.Client, kind: str, said: dict[str, str]) -> dict[str, Any]:
+def ask(client: "httpx.Client", kind: str, said: dict[str, str]) -> dict[str, Any]:
     """What the program answers to `GET /operator/kind`.
 
     Raises:
@@ -170,7 +175,9 @@ def ask(client: httpx.Client, kind: str, said: dict[str, str]) -> dict[str, Any]
     return _answer(client, client.build_request("GET", f"/operator/{kind}", params=said))
 
 
-def _answer(client: httpx.Client, request: httpx.Request) -> dict[str, Any]:
+def _answer(client: "httpx.Client", request: "httpx.Request") -> dict[str, Any]:
+    import httpx  # noqa: PLC0415
+
     try:
         answer = client.send(request)
     except httpx.HTTPError as error:
@@ -183,7 +190,7 @@ def _answer(client: httpx.Client, request: httpx.Request) -> dict[str, Any]:
     raise ConfigurationError(f"the program at {client.base_url} refused: {text}")
 
 
-def _reason(answer: httpx.Response) -> str:
+def _reason(answer: "httpx.Response") -> str:
     """What an OperationOutcome says; its status where it is none."""
     try:
         return str(json.loads(answer.content)["issue"][0]["diagnostics"])

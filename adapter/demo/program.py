@@ -61,7 +61,8 @@ async def _wait_until_ready(program: Program) -> None:
                 if (await client.get("/health/ready")).is_success:
                     return
             except httpx.TransportError:
-                await asyncio.sleep(0.05)
+                pass
+            await asyncio.sleep(0.05)
     raise ConfigurationError(f"adapter serve did not become ready; its log is {program.data / 'adapter.log'}")
 
 

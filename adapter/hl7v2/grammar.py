@@ -154,6 +154,12 @@ def has_path(path: str, versions: Sequence[str] | None = None) -> bool:
 
     Z segments are the sites' own and have every field.
     """
+    asked = tuple(_known(version) for version in versions) if versions is not None else _COMMON_FIRST
+    return _has_path(path, asked)
+
+
+@lru_cache(maxsize=8192)
+def _has_path(path: str, asked: tuple[str, ...]) -> bool:
     match = _PATH.fullmatch(path)
     if match is None:
         return False
@@ -161,7 +167,6 @@ def has_path(path: str, versions: Sequence[str] | None = None) -> bool:
     if segment[0] == "Z":
         return True
     parts = [int(number) for number in (component, subcomponent) if number]
-    asked = [_known(version) for version in versions] if versions is not None else _COMMON_FIRST
     return any(_has(segment, int(field or 0), parts, version) for version in asked)
 
 

@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from adapter.convert import convert
-from adapter.data import data_folder
 from adapter.errors import AdapterError
-from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.mapper.catalog import Catalog
+from tests import mappings
 from tests.agreement.facts import ABSENT, ELSEWHERE, OTHERS_ONLY, SAME, Ours, facts
 from tests.house.project import PROJECT
 
@@ -115,7 +115,7 @@ def written(found: Counter[tuple[str, str, str]], known: list[Verdict]) -> str:
 
 
 def test_agreement_with_other_converters_does_not_fall(request: pytest.FixtureRequest) -> None:
-    found = Counter(compared(load_catalog(data_folder("mappings"))))
+    found = Counter(compared(mappings.catalog()))
     had: Counter[str] = Counter()
     for (project, _, judgement), number in found.items():
         had[project] += number if judgement != ABSENT else 0
@@ -127,6 +127,6 @@ def test_agreement_with_other_converters_does_not_fall(request: pytest.FixtureRe
 
 
 def test_every_verdict_is_about_something() -> None:
-    found = {(project, element) for project, element, _ in compared(load_catalog(data_folder("mappings")))}
+    found = {(project, element) for project, element, _ in compared(mappings.catalog())}
     idle = [one for one in verdicts() if not any(judged(*it, [one]) != NOT_JUDGED for it in found)]
     assert idle == []

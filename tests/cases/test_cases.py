@@ -8,10 +8,10 @@ import orjson
 import pytest
 
 from adapter.convert import Converted, convert
-from adapter.data import data_folder
 from adapter.fhir import json, r4
 from adapter.hl7v2.parse import header
-from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.mapper.catalog import Catalog
+from tests import mappings
 
 CASES = sorted(Path(__file__).parent.glob("*/*/message.hl7"))
 NAMES = [f"{case.parent.parent.name}/{case.parent.name}" for case in CASES]
@@ -19,7 +19,7 @@ NAMES = [f"{case.parent.parent.name}/{case.parent.name}" for case in CASES]
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(data_folder("mappings"))
+    return mappings.catalog()
 
 
 def converted(case: Path, catalog: Catalog) -> Converted:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from adapter.data import data_folder
 from adapter.errors import Refusal
 from adapter.hl7v2 import batch
-from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.mapper.catalog import Catalog
 from adapter.operate.coverage import Coverage, share
 from adapter.operate.dialects import sender
+from tests import mappings
 from tests.integration.cohort import FILES, SHARED, STREAMS
 
 RATCHET = Path(__file__).with_name("ratchet.json")
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(data_folder("mappings"))
+    return mappings.catalog()
 
 
 def sample(messages: list[bytes]) -> list[bytes]:

@@ -21,6 +21,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from adapter.demo.program import Program, running
+from tests import databases
 
 SECONDS = 20.0
 
@@ -128,6 +129,8 @@ def payloads(line: socket.socket) -> list[bytes]:
 @contextmanager
 def adapter(data: Path, **settings: str) -> Generator[Adapter]:
     """Start the program with these settings (`max_message_bytes="100000"`), stop it at the end."""
+    if not settings.get("database_url"):
+        databases.sqlite(data)  # starts that find nothing are tried by test_demo, test_cohort and test_wheel
     with pytest.MonkeyPatch.context() as patch, asyncio.Runner() as runner:
         for name, value in ({"database_url": ""} | settings).items():
             patch.setenv(f"ADAPTER_{name.upper()}", value)

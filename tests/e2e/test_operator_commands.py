@@ -16,7 +16,7 @@ import pytest
 
 from adapter.access.audit import files, verify
 from adapter.cli.running import user
-from tests.conftest import new_database
+from tests.databases import postgresql
 from tests.e2e.stand import SECONDS, Adapter, adapter
 from tests.integration.intake_stand import OBR, OBX, PID, header, message, result
 
@@ -77,7 +77,7 @@ def kind(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
     if request.param == "sqlite":
         return dict[str, str]
     server: str = request.getfixturevalue("postgres_server")
-    return lambda: {"database_url": new_database(server)}
+    return lambda: {"database_url": postgresql(server)}
 
 
 @pytest.fixture

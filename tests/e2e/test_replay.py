@@ -19,7 +19,7 @@ from adapter.demo.feeds import FEEDS
 from adapter.stock import Stock
 from adapter.store.database import open_database
 from adapter.worker import Worker
-from tests.conftest import new_database
+from tests.databases import blank
 from tests.e2e.stand import SECONDS, Adapter, adapter
 from tests.integration.catalogue_stand import ORIGIN
 from tests.integration.intake_stand import intake_on
@@ -71,7 +71,7 @@ def patients(it: Adapter) -> list[dict[str, Any]]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    return new_database(request.getfixturevalue("postgres_server")) if request.param == "postgresql" else ""
+    return blank(request.getfixturevalue("postgres_server")) if request.param == "postgresql" else ""
 
 
 def test_mapping_mistake_is_mended_beside_the_running_program(tmp_path: Path, database_url: str):

@@ -8,7 +8,8 @@ import pytest
 from adapter.wire.mllp import encode
 from tests.fuzz.laws import Hang, Laws, limited, numbers, shrink
 from tests.fuzz.streams import Streams, examples
-from tests.integration.intake_stand import OBR, OBX, PID, catalog, header, message, result
+from tests.integration.intake_stand import OBR, OBX, PID, header, message, result
+from tests.mappings import catalog
 
 STREAMS, SECONDS = 20_000, 10.0
 AT_LEAST = 500  # on a machine so slow that the time ends first

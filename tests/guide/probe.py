@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from adapter.convert import convert
-from adapter.data import data_folder
 from adapter.errors import AdapterError
 from adapter.hl7v2 import grammar
-from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.compiled import Compiled
 from adapter.mapper.ledger import Lineage
 from adapter.mapper.message_maps import MessageMap, Part
@@ -16,6 +14,7 @@ from adapter.mapper.paths import Path2
 from tests.guide import samples
 from tests.guide.guide import Row, code_of
 from tests.guide.samples import Sketch
+from tests.mappings import catalog
 
 MAPPED = "mapped"
 FOLLOWERS = frozenset({"NTE", "PRT", "ROL"})
@@ -32,12 +31,6 @@ class Way:
     anchor: str
     path: str
     map: str
-
-
-@cache
-def catalog() -> Catalog:
-    """The mappings of the project."""
-    return load_catalog(data_folder("mappings"))
 
 
 def maps() -> Mapping[str, Compiled]:

@@ -11,7 +11,8 @@ from adapter.mapper.catalog import Catalog
 from adapter.mapper.sites import Sites
 from adapter.store.database import open_database
 from tests.integration.catalogue_stand import convert_all
-from tests.integration.intake_stand import ORIGIN, Stand, catalog, intake_on, run, segments
+from tests.integration.intake_stand import ORIGIN, Stand, intake_on, run, segments
+from tests.mappings import catalog
 
 NOON = datetime(2018, 1, 1, 0, 0, 30, tzinfo=UTC)
 """Half a minute after MSH-7 of the synthetic messages."""

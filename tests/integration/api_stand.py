@@ -1,6 +1,5 @@
 """A database with a few synthetic resources, and the API over it on a free port."""
 
-import itertools
 import socket
 import threading
 import time
@@ -11,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 import uvicorn
 
@@ -25,6 +23,7 @@ from adapter.fhir import profiles, search_params
 from adapter.store.database import Database, open_database
 from adapter.store.merge import MergeRule
 from adapter.store.resources import ResourceWriter
+from tests import databases
 
 PROFILES = data_folder("profiles")
 INDEX = search_params.load(PROFILES)
@@ -34,7 +33,6 @@ STUDY = {
     "url": "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy",
     "valueReference": {"reference": "ResearchStudy/tli-trial"},
 }
-_NUMBERS = itertools.count()
 NOW = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
 
 
@@ -103,11 +101,8 @@ def definitions() -> list[dict[str, Any]]:
 def empty_database(kind: str, request: pytest.FixtureRequest, folders: pytest.TempPathFactory) -> Database:
     """An open, empty database for the tests of one module: `sqlite` or `postgresql`."""
     if kind == "sqlite":
-        return open_database(f"sqlite:///{folders.mktemp('api')}/adapter.db")
-    server, name = request.getfixturevalue("postgres_server"), f"api_{next(_NUMBERS)}"
-    with psycopg.connect(server.replace("+psycopg", "") + "/postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return open_database(f"{server}/{name}")
+        return open_database(databases.sqlite(folders.mktemp("api")))
+    return open_database(databases.postgresql(request.getfixturevalue("postgres_server")))
 
 
 @contextmanager

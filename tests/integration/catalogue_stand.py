@@ -17,7 +17,9 @@ from adapter.stock import worker_rules
 from adapter.store.database import Database, open_database
 from adapter.store.lanes import Claimed
 from adapter.worker import Rules, Worker
-from tests.integration.intake_stand import ORIGIN, Stand, catalog, intake_on, run, segments
+from tests import databases
+from tests.integration.intake_stand import ORIGIN, Stand, intake_on, run, segments
+from tests.mappings import catalog
 
 NOW = datetime(2018, 1, 1, 9, 0, tzinfo=UTC)
 
@@ -77,7 +79,7 @@ def agreed(folder: Path, site: str, **agreements: str) -> Catalog:
 def pass_through(folder: Path, *raws: bytes, mappings: Catalog | None = None, source: Path | None = None) -> Outcome:
     """Give messages to an intake, then convert what was accepted; `source` is another folder of mappings."""
     known = mappings or (load_catalog(source) if source else catalog())
-    database = open_database(f"sqlite:///{folder}/adapter.db")
+    database = open_database(databases.sqlite(folder))
     try:
         answers = _received(database, known, raws)
         convert_all(database, known, source)

@@ -1,6 +1,8 @@
 """What several integration tests share, because it takes a minute to make."""
 
 import asyncio
+import fcntl
+import pickle
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,9 +14,17 @@ from tests.integration.validator_stand import MINUTES, TOOLS
 
 
 @pytest.fixture(scope="session")
-def played_cohort(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The reference cohort after all four streams were sent."""
-    return asyncio.run(play(tmp_path_factory.mktemp("cohort")))
+def played_cohort(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> World:
+    """The reference cohort after all four streams were sent; played by one of pytest's workers for all of them."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own if worker_id == "master" else own.parent
+    kept = shared / "cohort.pickle"
+    with (shared / "cohort.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.exists():
+            (shared / "cohort").mkdir()
+            kept.write_bytes(pickle.dumps(asyncio.run(play(shared / "cohort"))))
+    return pickle.loads(kept.read_bytes())
 
 
 @pytest.fixture(scope="session")

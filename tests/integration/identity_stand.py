@@ -14,8 +14,10 @@ from adapter.mapper.ids import resource_id
 from adapter.store.database import Database, open_database, rows
 from adapter.store.database import run as execute
 from adapter.store.repair import Doing, carry_out
+from tests import databases
 from tests.integration.catalogue_stand import convert_all
-from tests.integration.intake_stand import ORIGIN, catalog, intake_on, message, run
+from tests.integration.intake_stand import ORIGIN, intake_on, message, run
+from tests.mappings import catalog
 
 NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
 AUTHORITIES = {"FAHZU": "fahzu-mrn", "LSCH": "lsch-mrn", "YWCH": "ywch-mrn"}
@@ -164,7 +166,7 @@ class World:
 @contextmanager
 def world(folder: Path, mappings: Catalog | None = None) -> Generator[World]:
     """An empty world."""
-    database = open_database(f"sqlite:///{folder}/adapter.db")
+    database = open_database(databases.sqlite(folder))
     try:
         yield World(database, mappings or catalog())
     finally:

@@ -5,15 +5,15 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from adapter.data import data_folder
 from adapter.intake import EVERY_SITE, Answer, Intake, Origin
-from adapter.mapper.catalog import Catalog, load_catalog
+from adapter.mapper.catalog import Catalog
 from adapter.store.database import Database, open_database
 from adapter.store.incidents import Incidents
+from tests import databases
+from tests.mappings import catalog
 
 SHARED = Path(__file__).parents[2].parent / "shared"
 
@@ -46,12 +46,6 @@ def result(**changed: str) -> bytes:
     return message(header(**changed), PID, OBR, OBX)
 
 
-@cache
-def catalog() -> Catalog:
-    """The mappings of the project."""
-    return load_catalog(data_folder("mappings"))
-
-
 def intake_on(database: Database, mappings: Catalog, clock: Callable[[], datetime]) -> Intake:
     """An intake with its incidents."""
     return Intake(catalog=mappings, database=database, clock=clock, incidents=Incidents(database, clock))
@@ -81,7 +75,7 @@ class Stand:
 @contextmanager
 def stand(where: Path | str) -> Generator[Stand]:
     """An intake on the database of this URL, or on SQLite in this folder."""
-    database = open_database(where if isinstance(where, str) else f"sqlite:///{where}/adapter.db")
+    database = open_database(where if isinstance(where, str) else databases.sqlite(where))
     now = datetime(2018, 1, 1, 9, 0, tzinfo=UTC)
 
     def clock() -> datetime:

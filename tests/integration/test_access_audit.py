@@ -19,6 +19,7 @@ from adapter.errors import ConfigurationError
 from adapter.request_errors import AuditUnavailable
 from adapter.store.database import Database, open_database
 from adapter.store.incidents import Incidents, listing
+from tests import databases
 from tests.integration.api_stand import NOW, Entrance, observation, patient, put, served
 from tests.integration.test_api_hl7 import MESSAGE
 from tests.integration.test_api_hl7 import Entrance as Taking
@@ -28,7 +29,7 @@ ACCESS = Access(NOW, "bearer", "192.0.2.7", "GET", "read", "Patient", "p1", 200,
 
 @pytest.fixture
 def database(tmp_path: Path) -> Generator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path}/adapter.db")
+    opened = open_database(databases.sqlite(tmp_path))
     put(opened, [patient(), observation("o1"), observation("o2")])
     yield opened
     opened.close()

@@ -10,16 +10,16 @@ from adapter.convert import convert
 from adapter.data import data_folder
 from adapter.fhir import json
 from adapter.fhir.search_params import load
-from adapter.mapper.catalog import load_catalog
 from adapter.store import inbox
 from adapter.store.database import Database, open_database, rows
 from adapter.store.merge import load_merge_rules
 from adapter.trial.study import load_study
 from adapter.worker import Rules, Worker
+from tests import mappings
 from tests.store_stand import NOON, new_message
 
 MAPPINGS = data_folder("mappings")
-CATALOG = load_catalog(MAPPINGS)
+CATALOG = mappings.catalog()
 RULES = Rules(load(data_folder("profiles")), load_merge_rules(MAPPINGS), load_study(MAPPINGS))
 HEAD = "MSH|^~\\&|HIS|FAHZU|HUB|CENTRAL|{time}||ADT^{event}|T1|T|2.5.1|||||CHN|UNICODE UTF-8"
 PID = "PID|1||TEST0001^^^FAHZU^MR||TEST^ONE||19600203|M"

@@ -13,6 +13,7 @@ import pytest
 from adapter.errors import StorageUnavailable
 from adapter.fhir import r4
 from adapter.store.database import Database, open_database
+from tests import databases
 from tests.integration.api_stand import definitions, observation, patient, put, served
 
 
@@ -142,7 +143,7 @@ def test_the_study_and_its_hospitals_are_served(client: httpx.Client) -> None:
 
 @contextmanager
 def running(folder: Path, **settings: Any) -> Generator[tuple[Database, httpx.Client]]:
-    database = open_database(f"sqlite:///{folder}/adapter.db")
+    database = open_database(databases.sqlite(folder))
     put(database, [observation("o1")])
     with served(database, **settings) as client:
         yield database, client

@@ -34,19 +34,8 @@ from adapter.wire.listener import Limits
 from adapter.wire.listener import Listener as Line
 from adapter.wire.mllp import encode
 from tests.integration.certificate_stand import Certificates, certificates, loaded, serial
-from tests.integration.intake_stand import (
-    OBR,
-    PID,
-    Stand,
-    catalog,
-    header,
-    intake_on,
-    message,
-    result,
-    run,
-    segments,
-    stand,
-)
+from tests.integration.intake_stand import OBR, PID, Stand, header, intake_on, message, result, run, segments, stand
+from tests.mappings import catalog
 
 NOT_HERE = 77
 

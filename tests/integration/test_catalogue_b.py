@@ -8,19 +8,8 @@ import pytest
 
 from adapter.intake import accept_order
 from tests.integration.agreed_stand import NOON, Hospital, hospital
-from tests.integration.intake_stand import (
-    JINHUA,
-    JINHUA_PID,
-    OBR,
-    OBX,
-    PID,
-    catalog,
-    header,
-    message,
-    result,
-    run,
-    segments,
-)
+from tests.integration.intake_stand import JINHUA, JINHUA_PID, OBR, OBX, PID, header, message, result, run, segments
+from tests.mappings import catalog
 
 ORIGINAL = {"msh_15": "", "msh_16": ""}
 BAD = message(header(msh_10="bad"), PID)

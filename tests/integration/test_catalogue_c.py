@@ -13,7 +13,8 @@ from adapter.hl7v2.message import escape
 from adapter.hl7v2.parse import parse, print_message
 from tests.fuzz.laws import limited
 from tests.integration.catalogue_stand import Outcome, agreed, pass_through
-from tests.integration.intake_stand import JINHUA, JINHUA_PID, OBR, OBX, PID, catalog, header, message, segments
+from tests.integration.intake_stand import JINHUA, JINHUA_PID, OBR, OBX, PID, header, message, segments
+from tests.mappings import catalog
 
 NAME = "张试九〇"
 GB = NAME.encode("gb18030")

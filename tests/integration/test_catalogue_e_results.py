@@ -10,6 +10,7 @@ import pytest
 from adapter.data import data_folder
 from adapter.store.database import open_database
 from adapter.store.repair import REQUEUE, Doing, carry_out
+from tests import databases
 from tests.integration.catalogue_stand import Outcome, pass_through
 from tests.integration.intake_stand import OBR, PID, header, message
 
@@ -274,7 +275,7 @@ def test_e38_unmapped_code_is_stored_and_goes_on_once_it_is_mapped(tmp_path: Pat
     mapped = shutil.copytree(data_folder("mappings"), tmp_path / "mappings")
     with (mapped / "sites/fahzu/codes.csv").open("a", encoding="utf-8") as codes:
         codes.write("OBX-3,XYZ9,某项,http://loinc.org,6690-2,Leukocytes,,test\n")
-    database = open_database(f"sqlite:///{tmp_path}/adapter.db")
+    database = open_database(databases.sqlite(tmp_path))
     with database.write() as connection:
         assert carry_out(connection, [outcome.message["id"]], Doing(REQUEUE, "analyst", "the code is mapped now")) == 1
     database.close()

@@ -16,9 +16,11 @@ from adapter.documents import finder
 from adapter.errors import BrokenDocument
 from adapter.hl7v2.slim import LONG, Slim, slim
 from adapter.store.database import Database, open_database
+from tests import databases
 from tests.integration.api_stand import INDEX, PROFILES
 from tests.integration.catalogue_stand import convert_all, pass_through
-from tests.integration.intake_stand import OBR, OBX, PID, catalog, header, message
+from tests.integration.intake_stand import OBR, OBX, PID, header, message
+from tests.mappings import catalog
 
 PDF = b"%PDF-1.4 synthetic " + bytes(range(256)) * 600
 ADDRESS = f"Binary/{hashlib.sha256(PDF).hexdigest()}"
@@ -81,7 +83,7 @@ def database(tmp_path: Path) -> Database:
     """The database of `pass_through` after one report with a document in its message."""
     outcome = pass_through(tmp_path, with_document())
     assert outcome.only("DiagnosticReport")["presentedForm"][0]["url"] == ADDRESS
-    return open_database(f"sqlite:///{tmp_path}/adapter.db")
+    return open_database(databases.sqlite(tmp_path))
 
 
 def store_as_large(database: Database, raw: bytes) -> None:
@@ -133,7 +135,7 @@ def test_report_that_came_again_without_its_document_still_leads_to_it(database:
     database.close()
     later = message(header(msh_10="D9", msh_7="20180101090000+0800"), PID, OBR, OBX)
     outcome = pass_through(tmp_path, later)
-    database = open_database(f"sqlite:///{tmp_path}/adapter.db")
+    database = open_database(databases.sqlite(tmp_path))
     convert_all(database, catalog())
     kept = "presentedForm" in outcome.only("DiagnosticReport")
     assert asked(database, f"/fhir/{ADDRESS}").status_code == (200 if kept else 404)

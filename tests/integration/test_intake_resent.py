@@ -22,7 +22,6 @@ from tests.integration.intake_stand import (
     OBX,
     ORIGIN,
     Stand,
-    catalog,
     intake_on,
     message,
     receive,
@@ -31,6 +30,7 @@ from tests.integration.intake_stand import (
     segments,
     stand,
 )
+from tests.mappings import catalog
 
 EVENT = result(msh_9="ADT^A99^ADT_A01").replace(OBR.encode(), b"EVN||20180101").replace(OBX.encode(), b"PV1|1|I")
 STRANGER = result(msh_4="NEWHOSP")

@@ -13,7 +13,7 @@ from adapter.store.database import Database, rows, run
 from adapter.store.inbox import insert
 from adapter.store.incidents import Incidents
 from adapter.store.repair import Doing
-from tests.integration.intake_stand import catalog
+from tests.mappings import catalog
 from tests.store_stand import new_message
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,8 @@ def members(database: Database) -> int:
         return rows(connection, "SELECT count(*) FROM study_member")[0][0]
 
 
-def test_migrations_make_exactly_the_tables_that_the_classes_describe(database: Database):
-    with database.write() as connection:
+def test_migrations_make_exactly_the_tables_that_the_classes_describe(blank_url: str):
+    with closing(open_database(blank_url)) as database, database.write() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
 
 
@@ -31,12 +32,12 @@ def test_newest_migration_is_the_one_that_the_start_asks_for():
     assert ScriptDirectory(folder).get_current_head() == migrations.HEAD
 
 
-def test_database_keeps_what_was_committed_when_it_is_opened_again(database_url: str):
-    first = open_database(database_url)
+def test_database_keeps_what_was_committed_when_it_is_opened_again(blank_url: str):
+    first = open_database(blank_url)
     with first.write() as connection:
         run(connection, INSERT, ["p1", True])
     first.close()
-    again = open_database(database_url)
+    again = open_database(blank_url)
     assert members(again) == 1
     again.close()
 
@@ -99,7 +100,7 @@ def test_f11_file_that_is_no_database_is_refused(tmp_path: Path):
 
 
 def test_f35_interrupted_migration_leaves_nothing_and_the_next_start_does_it(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    blank_url: str, monkeypatch: pytest.MonkeyPatch
 ):
     def upgrade_then_die(connection: object) -> None:
         migrations.upgrade(connection)  # pyright: ignore[reportArgumentType]
@@ -107,9 +108,9 @@ def test_f35_interrupted_migration_leaves_nothing_and_the_next_start_does_it(
 
     monkeypatch.setattr("adapter.store.database.upgrade", upgrade_then_die)
     with pytest.raises(KeyboardInterrupt):
-        open_database(database_url)
+        open_database(blank_url)
     monkeypatch.undo()
-    database = open_database(database_url)
+    database = open_database(blank_url)
     assert members(database) == 0
     database.close()
 

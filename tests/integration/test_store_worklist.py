@@ -12,6 +12,7 @@ from adapter.operate import worklist
 from adapter.store import inbox
 from adapter.store.database import Database, rows
 from adapter.worker import Rules, Worker
+from tests import mappings
 from tests.store_stand import NOON, RULES, STUDY_RULES, SmallIndex, new_message
 
 HEAD = "MSH|^~\\&|LIS|YWCH|HUB|CENTRAL|20240315100000||ORU^R01|{id}|T|2.4||||||UNICODE UTF-8"
@@ -30,7 +31,7 @@ UNKNOWN_UNIT = "OBX|1|NM|BXB^白细胞^99YWLIS||1|furlong|||||F"
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(data_folder("mappings"))
+    return mappings.catalog()
 
 
 def take(database: Database, catalog: Catalog, *texts: str) -> None:

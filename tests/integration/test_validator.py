@@ -13,11 +13,12 @@ from adapter.demo.feeds import FEEDS
 from adapter.errors import Held
 from adapter.fhir import json
 from adapter.hl7v2.parse import header
-from adapter.mapper.catalog import MAPPED, Catalog, load_catalog
+from adapter.mapper.catalog import MAPPED, Catalog
 from adapter.mapper.ids import resource_id
 from adapter.operate.provenance import Provenances
 from adapter.store.database import open_database
 from adapter.trial.study import load_study, tie
+from tests import mappings
 from tests.integration.catalogue_stand import pass_through
 from tests.integration.validator_stand import PROFILES, findings, unexplained
 
@@ -26,7 +27,7 @@ CASES = sorted((Path(__file__).parents[1] / "cases").glob("*/*/message.hl7"))
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(data_folder("mappings"))
+    return mappings.catalog()
 
 
 def served(catalog: Catalog, messages: Iterable[bytes]) -> dict[bytes, None]:

@@ -17,7 +17,8 @@ from adapter.settings import Address
 from adapter.store.database import open_database
 from adapter.wire.listener import Limits
 from adapter.wire.mllp import encode
-from tests.integration.intake_stand import catalog, intake_on, result
+from tests.integration.intake_stand import intake_on, result
+from tests.mappings import catalog
 
 NOT_HERE = 77
 NEW_USER, NEW_NETWORK = 0x10000000, 0x40000000

@@ -10,18 +10,17 @@ from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from adapter.convert import Converted, convert
-from adapter.data import data_folder
 from adapter.errors import AdapterError
 from adapter.fhir import json, r4
 from adapter.hl7v2.parse import header
-from adapter.mapper.catalog import load_catalog
 from adapter.mapper.codes import CodeTable
 from adapter.mapper.datatypes import CONVERTERS
 from adapter.mapper.plan import Entry
 from adapter.mapper.sites import Site
+from tests import mappings
 from tests.fuzz.laws import limited
 
-CATALOG = load_catalog(data_folder("mappings"))
+CATALOG = mappings.catalog()
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*/*/message.hl7"))
 IDS = [f"{case.parent.parent.name}/{case.parent.name}" for case in CASES]
 

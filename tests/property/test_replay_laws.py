@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from adapter.store.database import Database, open_database
 from adapter.store.fingerprint import fingerprint
+from tests import databases
 from tests.replay_stand import Dialect, changed, dry_run, receive, replay, work, would
 
 PATIENTS = st.sampled_from(["p1", "p2", "p3"])
@@ -36,7 +38,7 @@ SLOW = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], p
 @contextmanager
 def database() -> Generator[Database]:
     with tempfile.TemporaryDirectory() as folder:
-        opened = open_database(f"sqlite:///{folder}/adapter.db")
+        opened = open_database(databases.sqlite(Path(folder)))
         try:
             yield opened
         finally:

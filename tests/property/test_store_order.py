@@ -1,6 +1,7 @@
 """The store's law: what is stored at the end does not depend on the order in which a patient's messages came."""
 
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -10,6 +11,7 @@ from adapter.fhir.json import canonical
 from adapter.mapper.engine import Mapped
 from adapter.store.database import open_database
 from adapter.store.merge import Merged, merge
+from tests import databases
 from tests.store_stand import RULES, mapped, observation, patient, stored, write
 
 TIMES = [f"2018-03-{day:02d}T08:00:00+08:00" for day in range(1, 9)]
@@ -90,7 +92,7 @@ def histories(draw: st.DrawFn) -> list[list[Mapped]]:
 
 def world(messages: list[tuple[int, list[Mapped]]], *, at_once: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        database = open_database(f"sqlite:///{folder}/adapter.db")
+        database = open_database(databases.sqlite(Path(folder)))
         try:
             for start in range(0, len(messages), at_once):
                 for number, said in messages[start : start + at_once]:

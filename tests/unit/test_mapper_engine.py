@@ -5,11 +5,10 @@ from typing import Any
 import pytest
 
 from adapter.convert import Converted, convert
-from adapter.data import data_folder
 from adapter.errors import NoIdentity, NoMap, SuspectCharset, UnknownSender
-from adapter.mapper.catalog import load_catalog
+from tests import mappings
 
-CATALOG = load_catalog(data_folder("mappings"))
+CATALOG = mappings.catalog()
 MSH = "MSH|^~\\&|LIS|FAHZU|HUB|CENTRAL|20240315100000+0800||{type}|TEST1|T|2.5.1|||AL|NE|CHN|UNICODE UTF-8"
 PID = "PID|1||TEST0001^^^FAHZU^MR||TEST^ONE||19600203|M"
 PV1 = "PV1|1|I|HEM3||||||||||||||||V1"

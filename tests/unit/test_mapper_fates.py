@@ -3,13 +3,12 @@
 import pytest
 
 from adapter.convert import convert
-from adapter.data import data_folder
 from adapter.hl7v2.parse import parse
-from adapter.mapper.catalog import load_catalog
 from adapter.mapper.fates import Fate, fates, without_map
 from adapter.operate.coverage import Coverage, told
+from tests import mappings
 
-CATALOG = load_catalog(data_folder("mappings"))
+CATALOG = mappings.catalog()
 MSH = "MSH|^~\\&|LIS|FAHZU|HUB|CENTRAL|20240315100000+0800||{type}|TEST1|T|2.5.1|||AL|NE|CHN|UNICODE UTF-8"
 PID = "PID|1||TEST0001^^^FAHZU^MR^^^^^^X||TEST^ONE||19600203|M"
 PV1 = "PV1|1|I|HEM3||||||||||||||||V1"

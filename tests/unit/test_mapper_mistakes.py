@@ -1,5 +1,6 @@
 """A mistake in mappings/ stops the start, with file and line and, where there is one, the nearest right name."""
 
+import gc
 import shutil
 from pathlib import Path
 
@@ -125,3 +126,10 @@ def test_yaml_that_cannot_be_read_is_named_by_its_line(mappings: Path) -> None:
     with pytest.raises(MappingError) as caught:
         load_catalog(mappings)
     assert (caught.value.file.endswith(PID), caught.value.line) == (True, line)
+
+
+def test_garbage_is_collected_again_after_mappings_that_are_wrong(mappings: Path) -> None:
+    broken(mappings, PID, "to: gender, ", "to: gender: ")
+    with pytest.raises(MappingError):
+        load_catalog(mappings)
+    assert gc.isenabled()

@@ -12,6 +12,7 @@ from adapter.data import data_folder
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.operate.differing import Difference, differences
 from adapter.operate.explain import account
+from tests import mappings
 
 CASE = Path(__file__).parents[1] / "cases" / "ADT_A01" / "birth-date-impossible" / "message.hl7"
 GENDER = "to: gender, codes: 0001-administrative-sex"
@@ -19,7 +20,7 @@ GENDER = "to: gender, codes: 0001-administrative-sex"
 
 @pytest.fixture(scope="module")
 def catalog() -> Catalog:
-    return load_catalog(data_folder("mappings"))
+    return mappings.catalog()
 
 
 @pytest.fixture
