@@ -254,7 +254,8 @@ class _Run:
             place, sources = compiled.told[number]
             meant = sources[doubt.source : doubt.source + 1] if doubt.code == MISSING else sources[doubt.source :]
             path = self._doubted(entry, meant or sources)
-            self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
+            if doubt.text:
+                self.issues.append(Issue("warning", doubt.code, path, doubt.text, place, doubt.kind))
             self.missing += [Missing(path, doubt.kind, sent) for sent in doubt.sent]
         return tuple(defaults), tuple(cleared)
 

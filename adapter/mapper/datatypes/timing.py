@@ -19,7 +19,7 @@ from adapter.mapper.codes import HL7_TABLE, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, part, whole_text
 from adapter.mapper.datatypes.cq import TIME_UNITS, bind_quantity, components, cq_duration, cq_number, duration
 from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
-from adapter.mapper.datatypes.dtm import bind_datetime
+from adapter.mapper.datatypes.dtm import bind_datetime, period
 from adapter.mapper.datatypes.nm import decimal_of
 from adapter.mapper.sites import Site
 
@@ -113,7 +113,7 @@ class Timings:
 
     def __init__(self, site: Site) -> None:
         """Take the tables."""
-        self._moment = bind_datetime(site)
+        self._zone = site.timezone
         self._patterns, self._when = site.table(PATTERNS), site.table(WHEN)
         self.quantity = bind_quantity(site)
 
@@ -136,11 +136,10 @@ class Timings:
         return made or None, doubt
 
     def _bounds(self, plan: Plan) -> tuple[dict[str, Any], Doubt | None]:
-        found = {"start": self._moment(((plan.start,),)), "end": self._moment(((plan.end,),))}
-        doubt = next((one for one in found.values() if isinstance(one, Doubt)), None)
-        period = {name: value for name, one in found.items() if (value := without_doubt(one))}
-        if period:
-            return {"boundsPeriod": period}, doubt
+        found = period(plan.start, plan.end, self._zone)
+        doubt = found if isinstance(found, Doubt) else None
+        if whole := without_doubt(found):
+            return {"boundsPeriod": whole}, doubt
         if not plan.duration:
             return {}, doubt
         lasts = _letters(plan.duration) if isinstance(plan.duration, str) else cq_duration(plan.duration)
