@@ -1,7 +1,8 @@
 """A validator of another house (Medplum's, with R4's bindings and invariants) over everything that we make.
 
 Of the cohort and the corpus it sees those resources that can tell it something new (shapes.py): seconds in place of
-minutes. The whole was run by hand: 63,524 resources of the cohort, 15,983 of the corpus, no finding that is not excused.
+minutes. The whole was run by hand: 63,524 resources of the cohort, 15,983 of the corpus, and no
+finding that is not excused.
 """
 
 import json as plain_json
