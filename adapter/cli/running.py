@@ -31,7 +31,7 @@ CarryOut = Callable[[str, Doing], dict[str, Any]]
 
 
 @contextmanager
-def reached(settings: Settings, url: str = "") -> Generator[httpx.Client | Database]:
+def reached(settings: Settings, url: str = "") -> Generator["httpx.Client | Database"]:
     """The database where it is free, else a client of the program that has it.
 
     Args:

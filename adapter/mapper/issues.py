@@ -50,8 +50,9 @@ class Issues:
         self.found.append(Issue(severity, code, self._labels[entry.index], text, entry.map, kind))
 
     def doubted(self, doubt: Doubt, path: str, rule: str) -> None:
-        """Tell a doubt about what was read at a path."""
-        self.found.append(Issue("warning", doubt.code, path, doubt.text, rule, doubt.kind))
+        """Tell a doubt about what was read at a path; one without a text is for the worklist alone."""
+        if doubt.text:
+            self.found.append(Issue("warning", doubt.code, path, doubt.text, rule, doubt.kind))
         for sent in doubt.sent:
             self.missing.append(Missing(path, doubt.kind, sent))
 

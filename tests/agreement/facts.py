@@ -38,6 +38,7 @@ def facts(resource: Mapping[str, Any]) -> Iterator[Fact]:
 
 def _below(path: str, value: Any) -> Iterator[Fact]:
     if isinstance(value, dict):
+        path += _which(value) if path.endswith("xtension") else ""
         for name, part in value.items():
             # The text of a concept or a name is a fact, the narrative of a resource is none.
             if name not in NO_FACTS or (name == "text" and isinstance(part, str)):
@@ -47,6 +48,11 @@ def _below(path: str, value: Any) -> Iterator[Fact]:
             yield from _below(path, item)
     elif value not in (None, ""):
         yield Fact(path, str(value).strip())
+
+
+def _which(extension: Mapping[str, Any]) -> str:
+    """The end of the extension's URL, so that a verdict can be about one extension: `Patient.extension(race)`."""
+    return f"({str(extension.get('url', '')).rpartition('/')[2]})"
 
 
 class Ours:

@@ -1,7 +1,7 @@
 """What other converters make of the corpus, and who is right where we say nothing of it: docs/agreement.md.
 
-Their expectations (`*.expected.json`) are no truth. `verdicts.csv` says who is right about an element, by pattern; what
-it does not name is not judged yet, and the table counts it so. The share of facts that we have too may only rise.
+Their expectations (`*.expected.json`) are no truth. `verdicts.csv` says who is right about an element, by pattern; the
+first pattern that fits counts. The share of facts that we have too may only rise, and every fact has a verdict.
 """
 
 import csv
@@ -84,8 +84,8 @@ def written(found: Counter[tuple[str, str, str]], known: list[Verdict]) -> str:
         "Facts (a value at an element) that other projects expect of the messages of the public corpus, and what we",
         "make of the same messages. Theirs is no truth. Made by `pytest tests/agreement --update-ratchet`.",
         "",
-        "| Project | Facts | Same element | Elsewhere | Absent: ours right | Theirs right | Open, or not judged |",
-        "|---|---|---|---|---|---|---|",
+        "| Project | Facts | Same element | Elsewhere | Absent: ours right | Neither | Theirs right | Open |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     absent: Counter[tuple[str, str, str]] = Counter()
     for project in projects:
@@ -94,9 +94,17 @@ def written(found: Counter[tuple[str, str, str]], known: list[Verdict]) -> str:
             if name == project:
                 right = judged(project, element, known) if judgement == ABSENT else ""
                 of[right or judgement] += number
-                if right in {NOT_JUDGED, "open", "theirs"}:
+                if right in {NOT_JUDGED, "open", "theirs", "neither"}:
                     absent[project, element, right] += number
-        cells = [of.total(), of[SAME], of[ELSEWHERE], of["ours"], of["theirs"], of["open"] + of[NOT_JUDGED]]
+        cells = [
+            of.total(),
+            of[SAME],
+            of[ELSEWHERE],
+            of["ours"],
+            of["neither"],
+            of["theirs"],
+            of["open"] + of[NOT_JUDGED],
+        ]
         lines.append(f"| {project} | {' | '.join(f'{cell:,}' for cell in cells)} |")
     lines += [
         "",
@@ -106,7 +114,7 @@ def written(found: Counter[tuple[str, str, str]], known: list[Verdict]) -> str:
         "|---|---|---|---|",
     ]
     lines += [f"| {one.project} | `{one.element}` | {one.right} | {one.reason} |" for one in known]
-    lines += ["", "## Theirs, open, or not judged yet", "", "| Facts | Project | Element | |", "|---|---|---|---|"]
+    lines += ["", "## Theirs, neither, or open", "", "| Facts | Project | Element | |", "|---|---|---|---|"]
     lines += [
         f"| {number} | {project} | `{element}` | {right} |"
         for (project, element, right), number in absent.most_common()
@@ -122,6 +130,9 @@ def test_agreement_with_other_converters_does_not_fall(request: pytest.FixtureRe
     if request.config.getoption("--update-ratchet"):
         RATCHET.write_text(json.dumps(dict(sorted(had.items())), indent=2) + "\n", encoding="utf-8")
         DOCUMENT.write_text(written(found, verdicts()), encoding="utf-8")
+    absent = {(project, element) for project, element, judgement in found if judgement == ABSENT}
+    known = verdicts()
+    assert {one for one in absent if judged(*one, known) == NOT_JUDGED} == set()
     kept = json.loads(RATCHET.read_text(encoding="utf-8"))
     assert {project: number for project, number in kept.items() if had[project] < number} == {}
 

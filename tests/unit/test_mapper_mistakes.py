@@ -66,7 +66,7 @@ def broken(mappings: Path, name: str, old: str, new: str) -> int:
         (PID, "from: PID-8, to: gender,", "from: PID-8, to: gender, url: x,", "url: needs as:"),
         (PID, "as: ST-Address, url", "as: CWE-Communication, url", "which an extension cannot hold"),
         (PID, "_birthDate.extension", "_name.extension", "holds its extensions itself"),
-        (PID, "PID-10: race", "PID-100: race", "PID-100 is in no version"),
+        (PID, "PID-27: military", "PID-270: military", "PID-270 is in no version"),
         (PV1, "to: diagnosis.condition", "to: hospitalization.origin", "one of each item of an element that repeats"),
         ("segments/PID-Account.yaml", "when: PID-18", "when: PID-180", "PID-180 is in no version"),
         ("messages/ADT_A05.yaml", "segment: PV2, on", "segments: PV2, on", "unknown key 'segments'"),

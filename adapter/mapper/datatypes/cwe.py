@@ -4,6 +4,7 @@ The targets of the table come first, then the codes as sent; what is in no table
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from adapter.hl7v2.message import Repetition
@@ -192,6 +193,17 @@ def _bind_interpretation(site: Site, _paths: tuple[str, ...]) -> Bound:
     return TableCodes(site, "0078-interpretation").spoken_concept
 
 
+def _bind_class(site: Site, paths: tuple[str, ...]) -> Bound:
+    """What our table says of a code, which nobody sent: without a row nothing is wrong, and only the worklist tells."""
+    table = TableCodes(site, paths[0].partition(BY)[2])
+
+    def cwe_class(repetition: Repetition) -> dict[str, Any] | Doubt | None:
+        made = table.concept(repetition)
+        return replace(made, value=None, text="") if isinstance(made, Doubt) else made
+
+    return cwe_class
+
+
 def _bind_financial_class(site: Site, paths: tuple[str, ...]) -> Bound:
     """FC: the class is a code in the subcomponents of FC.1."""
     concept = codes(site, paths[0]).concept
@@ -226,6 +238,7 @@ CONVERTERS = (
     Converter("CWE-Communication", "BackboneElement", _bind_communication, reads=READS),
     Converter("CWE-string", "string", plain(cwe_string), reads=frozenset({1, 2, 5, 9})),
     Converter("CWE-CodeableConcept", "CodeableConcept", _bind_concept, reads=READS),
+    Converter("CWE-class", "CodeableConcept", _bind_class, reads=frozenset({1, 2})),
     Converter("CWE-Coding", "Coding", _bind_coding, reads=READS),
     Converter("CWE-code", "code", _bind_code, reads=READS),
     Converter("CWE-interpretation", "CodeableConcept", _bind_interpretation, reads=frozenset({1, 2})),

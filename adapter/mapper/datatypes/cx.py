@@ -10,7 +10,7 @@ from typing import Any
 from adapter.hl7v2.message import Repetition
 from adapter.mapper.codes import CANONICAL
 from adapter.mapper.datatypes.converter import Bound, Converter, part
-from adapter.mapper.datatypes.doubt import Doubt
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.dtm import period, validity, with_period
 from adapter.mapper.identity import CHECKS, IdentifierRow, IdentifierTable
 from adapter.mapper.sites import Site
@@ -92,9 +92,8 @@ def _bind_cx(site: Site, paths: tuple[str, ...], *, usual: str = "") -> Bound:
         made = cx_number(table, repetition, usual=usual)
         if made is None or len(repetition) == 1:
             return made
-        if isinstance(made, Doubt):
-            return made.of(_checked(made.value, repetition))
-        return with_period(_checked(made, repetition), validity(repetition, 0, 7, 8, zone))
+        dated = with_period(_checked(without_doubt(made), repetition), validity(repetition, 0, 7, 8, zone))
+        return made.of(without_doubt(dated)) if isinstance(made, Doubt) else dated
 
     return cx_identifier
 
@@ -111,9 +110,10 @@ def _bind_license(site: Site, paths: tuple[str, ...]) -> Bound:
     def dln_identifier(repetition: Repetition) -> dict[str, Any] | Doubt | None:
         """A driver's licence: number, issuer, until when it holds."""
         made = identifier(table, part(repetition, 1), authorities=(part(repetition, 2),), type_code="DL")
-        if made is None or isinstance(made, Doubt):
-            return made
-        return with_period(made, period("", part(repetition, 3), zone))
+        if made is None:
+            return None
+        dated = with_period(without_doubt(made), period("", part(repetition, 3), zone))
+        return made.of(without_doubt(dated)) if isinstance(made, Doubt) else dated
 
     return dln_identifier
 

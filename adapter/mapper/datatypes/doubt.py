@@ -23,7 +23,8 @@ class Doubt:
     Args:
         value: what is written all the same; None for nothing.
         code: HL7 table 0357 (101 missing, 102 data type error, 103 table value not found).
-        text: for people; never holds a value of the message.
+        text: for people; never holds a value of the message. Empty where only a row of
+            ours is missing, and the message says nothing wrong.
         kind: short name that issues are counted by, such as `unmapped-code`.
         source: which of the sources of the rule is doubted; unless it is missing, the first from it on that is valued.
         sent: what has no row; for the worklist alone, never for a text.

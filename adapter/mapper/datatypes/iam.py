@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from adapter.hl7v2.message import Field, Repetition
+from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper.datatypes.converter import Bound, Converter, first, whole_text
 from adapter.mapper.datatypes.cwe import READS, Concepts, TableCodes
 from adapter.mapper.datatypes.doubt import CLEARED, Doubt, without_doubt
@@ -88,6 +88,28 @@ def _bind_reaction(site: Site, _paths: tuple[str, ...]) -> Bound:
     return reaction
 
 
+def _bind_adverse_reaction(site: Site, _paths: tuple[str, ...]) -> Bound:
+    """IAR, one reaction each: what it is, how severe, what was done."""
+    concept, severity = Concepts(site, "IAR-1").concept, TableCodes(site, SEVERITIES).code
+
+    def adverse_reaction(segments: tuple[Segment, ...]) -> list[dict[str, Any]] | Doubt | None:
+        made: list[dict[str, Any]] = []
+        doubts: list[Doubt] = []
+        for segment in segments:
+            kind, degree = (
+                ask(field[0]) if (field := segment.field(number)) else None
+                for number, ask in ((1, concept), (2, severity))
+            )
+            doubts += [one for one in (kind, degree) if isinstance(one, Doubt)]
+            if not (manifestation := without_doubt(kind)):
+                continue  # FHIR: a reaction without a manifestation is none
+            found = {"description": segment.text("IAR-4"), "severity": without_doubt(degree)}
+            made.append({"manifestation": [manifestation]} | {name: value for name, value in found.items() if value})
+        return doubts[0].of(made) if doubts and made else made or None
+
+    return adverse_reaction
+
+
 def _bind_alternate(site: Site, paths: tuple[str, ...]) -> Bound:
     """A coded field beside the code of FHIR that stands for it: as an extension of that code."""
     concept = Concepts(site, paths[0]).concept
@@ -104,5 +126,6 @@ CONVERTERS = (
     Converter("IAM-ClinicalStatus", "CodeableConcept", _bind_clinical_status, sources=3, reads=READS),
     Converter("IAM-VerificationStatus", "CodeableConcept", _bind_verification_status, sources=2, reads=READS),
     Converter("AL1-Reaction", "BackboneElement", _bind_reaction, sources=2, clears=True),
+    Converter("IAR-Reaction", "BackboneElement", _bind_adverse_reaction, sources=0, fields=(1, 2, 4)),
     Converter("CWE-AlternateCodes", "Element", _bind_alternate, reads=READS),
 )

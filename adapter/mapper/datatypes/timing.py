@@ -19,7 +19,7 @@ from adapter.mapper.codes import HL7_TABLE, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter, part, whole_text
 from adapter.mapper.datatypes.cq import TIME_UNITS, bind_quantity, components, cq_duration, cq_number, duration
 from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
-from adapter.mapper.datatypes.dtm import bind_datetime
+from adapter.mapper.datatypes.dtm import bind_datetime, period
 from adapter.mapper.datatypes.nm import decimal_of
 from adapter.mapper.sites import Site
 
@@ -114,7 +114,7 @@ class Timings:
 
     def __init__(self, site: Site) -> None:
         """Take the tables."""
-        self._moment = bind_datetime(site)
+        self._zone = site.timezone
         self._patterns, self._when = site.table(PATTERNS), site.table(WHEN)
         self.quantity = bind_quantity(site)
 
@@ -137,12 +137,11 @@ class Timings:
         return made or None, doubt
 
     def _bounds(self, plan: Plan) -> tuple[dict[str, Any], Doubt | None]:
-        found = {"start": self._moment(((plan.start,),)), "end": self._moment(((plan.end,),))}
-        doubt = next((one for one in found.values() if isinstance(one, Doubt)), None)
-        period = {name: value for name, one in found.items() if (value := without_doubt(one))}
-        if period:
-            lost = plan.duration and len(period) == 1 and not doubt
-            return {"boundsPeriod": period}, DURATION_BESIDE if lost else doubt
+        found = period(plan.start, plan.end, self._zone)
+        doubt = found if isinstance(found, Doubt) else None
+        if whole := without_doubt(found):
+            lost = plan.duration and len(whole) == 1 and not doubt
+            return {"boundsPeriod": whole}, DURATION_BESIDE if lost else doubt
         if not plan.duration:
             return {}, doubt
         lasts = _letters(plan.duration) if isinstance(plan.duration, str) else cq_duration(plan.duration)

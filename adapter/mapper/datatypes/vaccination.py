@@ -49,10 +49,12 @@ def _bind_education(site: Site, _paths: tuple[str, ...]) -> Bound:
                 sheet = sheets.setdefault(segment.raw(4), {})
                 field = segment.field(5)
                 if element == "documentType":
-                    sheet[element] = first(field, 2) or first(field)
+                    if kind := first(field, 2) or first(field):
+                        sheet[element] = kind
                 elif value := without_doubt(moment(field[0])) if field else None:
                     sheet[element] = value
-        return [sheet for sheet in sheets.values() if sheet] or None
+        # a date without the sheet it is of is no education (FHIR imm-1); its Observation keeps it
+        return [sheet for sheet in sheets.values() if "documentType" in sheet] or None
 
     return education
 

@@ -50,8 +50,9 @@ def _bind_contact_point(site: Site, _paths: tuple[str, ...], *, usual: str = "")
 
 def _number(repetition: Repetition) -> str:
     country, area, local, extension = (part(repetition, number) for number in (5, 6, 7, 8))
-    if not local:
-        return part(repetition, 12) or part(repetition, 1) or part(repetition, 9)
+    whole = part(repetition, 12)
+    if not local or (whole and not area):  # the guide: a local number is the value only beside its area
+        return whole or part(repetition, 1) or part(repetition, 9)
     country = f"+{country.removeprefix('+')}" if country else ""
     return " ".join(text for text in (country, area, local, f"X{extension}" if extension else "") if text)
 
