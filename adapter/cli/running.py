@@ -74,7 +74,7 @@ def repairing(settings: Settings, chosen: Chosen, *, url: str = "") -> Generator
         ConfigurationError: the database is in use, and the program that has it cannot be asked.
     """
     with reached(settings, url) as reach:
-        if isinstance(reach, httpx.Client):
+        if not isinstance(reach, Database):
             yield _asked(reach, chosen)
             return
         yield (
