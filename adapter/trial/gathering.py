@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import TypeVar
 
-from adapter.trial import reading
+from adapter.trial import cells, reading
 from adapter.trial.elements import Resource, code_of, codes, extension, identifier, moment, own, reference
 from adapter.trial.people import Person
 from adapter.trial.record import Course, Donor, Dose, Event, Infusion, Measurement, Statement, Subject
@@ -34,7 +34,7 @@ def gather(registration: Resource, subject: Dossier, terms: Terms, *, donor: Dos
         registration: the ResearchSubject.
         subject: what is known of the subject.
         terms: what the trial's facts are called.
-        donor: what is known of the donor.
+        donor: what is known of the donor, with the cells collected (BiologicallyDerivedProduct) and their aliquots.
 
     Returns:
         The record; facts in the order of time, then of id, so that it does not depend on the order of the resources.
@@ -64,7 +64,7 @@ def gather(registration: Resource, subject: Dossier, terms: Terms, *, donor: Dos
         _grouped(outside, Measurement),
         _grouped(outside, Statement),
         _of(outside, Event),
-        _donor(donor, terms),
+        _donor(donor, found, terms),
     )
 
 
@@ -239,8 +239,17 @@ def _diagnosis(resources: Iterable[Resource], terms: Terms) -> tuple[date | None
     return min(known, default=(None, ""))
 
 
-def _donor(donor: Dossier | None, terms: Terms) -> Donor | None:
+def _donor(donor: Dossier | None, of_subject: Sequence[Resource], terms: Terms) -> Donor | None:
+    """The donor; aliquots are counted in reports of the donor or, where they are issued, of the subject."""
     if donor is None:
         return None
-    facts = [fact for one in donor.resources if (fact := _fact(one, terms)) is not None]
-    return Donor(donor.person.donor, _grouped(facts, Measurement), _grouped(facts, Statement), _of(facts, Dose))
+    found = sorted(donor.resources, key=own)
+    facts = [fact for one in found if (fact := _fact(one, terms)) is not None]
+    return Donor(
+        donor.person.donor,
+        _grouped(facts, Measurement),
+        _grouped(facts, Statement),
+        _of(facts, Dose),
+        cells.collections(found, terms),
+        cells.products([*found, *of_subject], terms),
+    )

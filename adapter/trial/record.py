@@ -69,6 +69,32 @@ class Infusion:
 
 
 @dataclass(frozen=True, slots=True)
+class Collection:
+    """One apheresis of a donor."""
+
+    ref: str
+    day: date
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Cells of a donor: the whole of a collection, or an aliquot (`parent` is then the product that it is part of).
+
+    `collected` is the day on which collection ended, `measured` the latest value of each kind that was counted in it,
+    `frozen` whether cold storage was recorded.
+    """
+
+    ref: str
+    number: str
+    parent: str
+    collected: date | None
+    frozen: bool
+    measured: Mapping[str, Measurement] = field(default_factory=dict[str, Measurement])
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     """One reported adverse event; `code` is of the trial's own system, `suspects` the codes and texts suspected."""
 
@@ -113,6 +139,8 @@ class Donor:
     measured: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict[str, tuple[Measurement, ...]])
     stated: Mapping[str, tuple[Statement, ...]] = field(default_factory=dict[str, tuple[Statement, ...]])
     doses: tuple[Dose, ...] = ()
+    collections: tuple[Collection, ...] = ()
+    products: tuple[Product, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

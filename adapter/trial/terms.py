@@ -30,6 +30,8 @@ class Terms:
     drugs: Mapping[Code, str]
     chemotherapy: frozenset[str]
     infusion: Code
+    apheresis: Code
+    aliquot: Code
     days_of_a_course: int
     zone: ZoneInfo
 
@@ -51,6 +53,8 @@ class _File(BaseModel):
     drugs: dict[str, str]
     chemotherapy: list[str]
     infusion: str
+    apheresis: str
+    aliquot: str
     days: int = Field(alias="days-of-a-course", ge=1)
     zone: str = Field(alias="time-zone")
 
@@ -96,6 +100,8 @@ def _terms(said: _File) -> Terms:
         {code(text): name for name, text in said.drugs.items()},
         frozenset(said.chemotherapy),
         code(said.infusion),
+        code(said.apheresis),
+        code(said.aliquot),
         said.days,
         ZoneInfo(said.zone),
     )

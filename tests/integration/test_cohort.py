@@ -1,93 +1,26 @@
 """The whole way with the trial's real volume: four streams over their own transports, every fact found over FHIR."""
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from adapter.demo.feeds import FEEDS
-from adapter.demo.program import running
 from adapter.fhir import json
-from tests.integration.cohort import needs_cohort, stream, truth
+from tests.integration.cohort import needs_cohort, truth
+from tests.integration.cohort_world import TYPES, World
 
 pytestmark = [needs_cohort, pytest.mark.timeout(900)]
 
-SUBJECT = "https://fhir.tli-trial.example.org/NamingSystem/tli-subject"
-DONOR = "https://fhir.tli-trial.example.org/NamingSystem/tli-donor"
 STUDY = {"reference": "ResearchStudy/tli-trial"}
-TYPES = (
-    *("Patient", "Encounter", "Condition", "Observation", "DiagnosticReport", "Specimen", "MedicationAdministration"),
-    *("AdverseEvent", "EpisodeOfCare", "CarePlan", "Consent", "Procedure", "BiologicallyDerivedProduct"),
-)
 NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
 KIND = {"I": "IMP", "O": "AMB"}
 
 
-@dataclass
-class World:
-    """What was answered, and everything that the API serves afterwards."""
-
-    answers: dict[str, Counter[str]] = field(default_factory=dict)
-    status: dict[str, Any] = field(default_factory=dict)
-    resources: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    person_of: dict[str, tuple[str, str]] = field(default_factory=dict)
-
-
-async def play(folder: Path) -> World:
-    world = World()
-    async with running(folder) as program:
-
-        async def send(feed: Any) -> None:
-            codes: Counter[str] = Counter()
-            async for delivery in feed.send(stream(feed.hospital), program):
-                codes[delivery.code or delivery.failure] += 1
-            world.answers[feed.hospital] = codes
-
-        await asyncio.gather(*[send(feed) for feed in FEEDS])
-        async with httpx.AsyncClient(base_url=f"{program.base}/", timeout=60) as client:
-            while True:
-                world.status = (await client.get("status")).json()
-                if all(row["state"] != "received" for row in world.status["messages"]):
-                    break
-                await asyncio.sleep(0.5)
-            for kind in (*TYPES, "ResearchSubject"):
-                world.resources[kind] = [one async for one in every(client, kind)]
-    world.person_of = persons(world.resources["Patient"])
-    return world
-
-
-async def every(client: httpx.AsyncClient, kind: str) -> AsyncIterator[dict[str, Any]]:
-    url: str | None = f"fhir/{kind}?_count=200"
-    while url:
-        bundle = json.loads((await client.get(url)).raise_for_status().content)
-        for entry in bundle.get("entry", []):
-            yield entry["resource"]
-        url = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), None)
-
-
-def persons(patients: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
-    """Patient reference → (subject number, `subject` or `donor`), through identifiers and links."""
-    found: dict[str, tuple[str, str]] = {}
-    for patient in patients:
-        for identifier in patient["identifier"]:
-            if identifier["system"] in {SUBJECT, DONOR}:
-                who = "subject" if identifier["system"] == SUBJECT else "donor"
-                person = (identifier["value"].removeprefix("DON-"), who)
-                found[f"Patient/{patient['id']}"] = person
-                for link in patient.get("link", []):
-                    found[link["other"]["reference"]] = person
-    return found
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return asyncio.run(play(tmp_path_factory.mktemp("cohort")))
+@pytest.fixture
+def world(played_cohort: World) -> World:
+    return played_cohort
 
 
 def test_every_message_is_accepted_in_the_mode_of_its_hospital(world: World) -> None:
