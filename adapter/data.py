@@ -1,8 +1,11 @@
-"""Where the data folders stand: inside the wheel, or beside the package in a checkout."""
+"""What is installed: its version, and where the data folders stand, in the wheel or beside the package."""
 
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from adapter.errors import ConfigurationError
+
+PROGRAM = "hl7v2-fhir-adapter"
 
 _PACKAGE = Path(__file__).parent
 
@@ -23,3 +26,11 @@ def data_folder(name: str) -> Path:
         if folder.is_dir():
             return folder
     raise ConfigurationError(f"the data folder {name!r} is missing from this installation")
+
+
+def program_version() -> str:
+    """The version of this program."""
+    try:
+        return version(PROGRAM)
+    except PackageNotFoundError:
+        return "not installed"

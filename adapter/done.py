@@ -11,6 +11,7 @@ from adapter.store import awaited
 from adapter.store.database import Connection
 from adapter.store.lanes import Finished
 from adapter.store.members import lock
+from adapter.store.names import name_of
 from adapter.store.repair import UNMERGED, answered
 from adapter.store.repointing import Happened, carry_out
 from adapter.store.revise import Writing
@@ -104,5 +105,5 @@ def _wait(connection: Connection, done: Sequence[Done]) -> None:
 
 
 def _stored(done: Sequence[Done]) -> set[Name]:
-    said = [mapped.resource for one in done for mapped in one.resources]
-    return {(one["resourceType"], one["id"]) for one in said if one["resourceType"] in _AWAITED}
+    said = {name_of(mapped.resource) for one in done for mapped in one.resources}
+    return {name for name in said if name[0] in _AWAITED}

@@ -70,6 +70,12 @@ class WrongOrder(ContentRefusal):
     mender = "sending hospital, with the analyst"
 
 
+class UnreadableValue(ContentRefusal):
+    """A number or a date is none, of a site that has agreed to be strict (E2, E33)."""
+
+    code, condition = "H2F-2125", "102"
+
+
 class Releasable(ContentRefusal):
     """Refused, and kept as `held`: a person may accept it all the same. It keeps no other message back."""
 

@@ -39,6 +39,7 @@ from adapter.intake import (
 from adapter.intake.inventory import entries
 from adapter.listeners import Listener, Plan, load_plan
 from adapter.operate.imports import Given, Importer
+from adapter.operate.provenance import Provenances
 from adapter.replay.run import Replayer
 from adapter.replies.delivery import Deliveries
 from adapter.settings import Settings
@@ -123,6 +124,7 @@ class Service:
             post_hl7=post_hl7(line, settings) if settings.listeners is None else None,
             token=token.get_secret_value() if token else None,
             auditing=Auditing(trail, self._incidents, self._clock),
+            made={"Provenance": Provenances(self._stock.catalog)},
         )
         self._complete(app)
         bounds = Bounds(head_seconds=settings.stall_seconds, refused=line.refused)

@@ -31,7 +31,7 @@ from adapter.store.resources import ResourceWriter
 from adapter.store.revise import Writing
 from adapter.tally import Work
 from adapter.telling import told
-from adapter.trial.study import StudyRules, subject_number, tie
+from adapter.trial.study import StudyRules, subject_number, tie, untie
 
 ATTEMPTS = 5
 """A message that fails this often without a named reason is held (F24)."""
@@ -62,7 +62,11 @@ class Rules:
     @property
     def tied(self) -> Study:
         """What ties resources to the study."""
-        return Study(partial(subject_number, study=self.study), partial(tie, study=self.study, identify=resource_id))
+        return Study(
+            partial(subject_number, study=self.study),
+            partial(tie, study=self.study, identify=resource_id),
+            partial(untie, study=self.study),
+        )
 
     def writer(self, connection: Connection, now: datetime) -> ResourceWriter:
         """What writes resources by these rules, tied to the study."""

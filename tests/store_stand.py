@@ -16,14 +16,18 @@ from adapter.store.inbox import NewMessage
 from adapter.store.members import Study
 from adapter.store.merge import load_merge_rules
 from adapter.store.resources import ResourceWriter
-from adapter.trial.study import load_study, subject_number, tie
+from adapter.trial.study import load_study, subject_number, tie, untie
 
 MAPPINGS = Path(__file__).parents[1] / "mappings"
 SUBJECT = "https://fhir.tli-trial.example.org/NamingSystem/tli-subject"
 MRN = "https://fhir.tli-trial.example.org/NamingSystem/fahzu-mrn"
 RULES = load_merge_rules(MAPPINGS)
 STUDY_RULES = load_study(MAPPINGS)
-STUDY = Study(partial(subject_number, study=STUDY_RULES), partial(tie, study=STUDY_RULES, identify=resource_id))
+STUDY = Study(
+    partial(subject_number, study=STUDY_RULES),
+    partial(tie, study=STUDY_RULES, identify=resource_id),
+    partial(untie, study=STUDY_RULES),
+)
 NOON = datetime(2018, 3, 1, 12, tzinfo=UTC)
 
 

@@ -95,7 +95,7 @@ def subject(
         measured[one.key] = (*measured.get(one.key, ()), one)
     stated = {one.key: (one,) for one in answers}
     return Subject(
-        *("ResearchSubject/1", "ATLI-901", arm, "on-study", "Organization/fahzu", "M"),
+        *("ResearchSubject/1", "Patient/1", "ATLI-901", arm, "on-study", "Organization/fahzu", "M"),
         born=None,
         enrolled=None,
         off_study=None,

@@ -1,13 +1,12 @@
 """CapabilityStatement: what is really served, computed from what is loaded."""
 
-import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
 
-from adapter.api.exchange import fhir_response, matches, serving
+from adapter.api.exchange import digest_response, serving
+from adapter.data import PROGRAM, program_version
 from adapter.fhir import json
 from adapter.fhir.profiles import capability
 from adapter.fhir.search_params import Parameter, SearchIndex
@@ -36,7 +35,7 @@ def statement(profiles: Path, index: SearchIndex, *, secured: bool) -> bytes:
         server["security"] = {"description": "Authorization: Bearer, with the token that the administrator set"}
     own = {
         "kind": "instance",
-        "software": {"name": "hl7v2-fhir-adapter", "version": _version()},
+        "software": {"name": PROGRAM, "version": program_version()},
         "implementation": {"description": "HL7 v2 messages of the trial's hospitals, as FHIR R4"},
         "format": ["application/fhir+json", "json"],
         "rest": [server],
@@ -46,11 +45,7 @@ def statement(profiles: Path, index: SearchIndex, *, secured: bool) -> bytes:
 
 def metadata(request: Request) -> Response:
     """The statement; it changes only when the program starts anew."""
-    body = serving(request).capability
-    tag = f'W/"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'
-    if matches(request.headers.get("if-none-match"), tag):
-        return Response(status_code=304, headers={"ETag": tag})
-    return fhir_response(body, headers={"ETag": tag})
+    return digest_response(request, serving(request).capability)
 
 
 def _resource(name: str, parameters: Any) -> dict[str, Any]:
@@ -67,10 +62,3 @@ def _resource(name: str, parameters: Any) -> dict[str, Any]:
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
-
-
-def _version() -> str:
-    try:
-        return version("hl7v2-fhir-adapter")
-    except PackageNotFoundError:
-        return "not installed"

@@ -1,17 +1,20 @@
 """What every FHIR request and answer has: who asks, which form is wanted, addresses, entity tags."""
 
+import hashlib
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from email.utils import format_datetime
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from adapter.fhir.search_params import SearchIndex
 from adapter.request_errors import BadParameter, LoginRequired, NotAcceptable, UnknownResourceType
-from adapter.store.database import Database
+from adapter.store.database import Connection, Database
+from adapter.store.origins import Wish
 from adapter.store.resources import Stored
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -19,14 +22,33 @@ FHIR_JSON = "application/fhir+json"
 _ACCEPTED = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*", "json"})
 
 
+class Made(Protocol):
+    """Resources of one type that are made when they are read, beside those that are stored."""
+
+    def read(self, connection: Connection, resource_id: str) -> bytes | None:
+        """The one of this id, as JSON."""
+        ...
+
+    def find(
+        self, connection: Connection, targets: Sequence[Sequence[Wish]], ids: AbstractSet[str] | None
+    ) -> list[int]:
+        """The numbers of those that name one of each of these targets, and have one of these ids."""
+        ...
+
+    def make(self, connection: Connection, asked: Sequence[int]) -> list[tuple[str, bytes]]:
+        """Those of these numbers: id and JSON."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """What the handlers work with; one for an application."""
+    """What the handlers work with; one for an application. `made` by type."""
 
     database: Database
     index: SearchIndex
     token: str | None
     capability: bytes
+    made: Mapping[str, Made]
 
 
 def serving(request: Request) -> Serving:
@@ -104,6 +126,15 @@ def stored_response(request: Request, stored: Stored) -> Response:
         return Response(status_code=304, headers=headers)
     shown(request, 1)
     return fhir_response(stored.body, headers=headers)
+
+
+def digest_response(request: Request, body: bytes) -> Response:
+    """A resource without versions: its entity tag is its digest."""
+    headers = {"ETag": f'W/"{hashlib.blake2b(body, digest_size=8).hexdigest()}"'}
+    if matches(request.headers.get("if-none-match"), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    shown(request, 1)
+    return fhir_response(body, headers=headers)
 
 
 def matches(condition: str | None, tag: str) -> bool:

@@ -3,17 +3,20 @@
 from fastapi import Request, Response
 
 from adapter.api.bundle import bundle, entry
-from adapter.api.exchange import base_of, fhir_response, served, shown, stored_response, whole_number
+from adapter.api.exchange import base_of, digest_response, fhir_response, served, shown, stored_response, whole_number
 from adapter.request_errors import Gone, NotFound
 from adapter.store import resources
 from adapter.store.resources import Stored
 
 
 def read(request: Request, resource_type: str, resource_id: str) -> Response:
-    """The current version."""
-    with served(request, resource_type).database.read() as connection:
+    """The current version, or what is made when it is read."""
+    serving = served(request, resource_type)
+    maker = serving.made.get(resource_type)
+    with serving.database.read() as connection:
         stored = resources.read(connection, resource_type, resource_id)
-    return stored_response(request, _present(stored))
+        made = maker.read(connection, resource_id) if maker and stored is None else None
+    return digest_response(request, made) if made else stored_response(request, _present(stored))
 
 
 def vread(request: Request, resource_type: str, resource_id: str, version: str) -> Response:

@@ -1,6 +1,6 @@
 """The HTTP side as one FastAPI application; every path stands here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from adapter.api import capability, failures, health, metrics, read, search, sta
 from adapter.api import operator as operate
 from adapter.api.access_log import AccessLog
 from adapter.api.audited import Audited
-from adapter.api.exchange import Serving, guarded, open_to_all
+from adapter.api.exchange import Made, Serving, guarded, open_to_all
 from adapter.api.gate import Gate, Refused, Terms
 from adapter.api.hl7_over_http import PostHl7
 from adapter.api.metrics import Observed
@@ -43,6 +43,7 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
     post_hl7: PostHl7 | None = None,
     token: str | None = None,
     auditing: Auditing | None = None,
+    made: Mapping[str, Made] | None = None,
 ) -> FastAPI:
     """Build the application.
 
@@ -54,13 +55,14 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
         token: what `Authorization: Bearer` must say under /fhir, except for metadata; None leaves it open,
             which is for loopback alone.
         auditing: where every read is recorded before it is answered; None records nothing, for tests.
+        made: by type what makes resources when they are read, beside those that are stored.
 
     Raises:
         MappingError: the profiles cannot be read.
     """
     app = FastAPI(title="FHIR R4", docs_url=None, redoc_url=None, redirect_slashes=False)
     statement = capability.statement(profiles, index, secured=token is not None)
-    app.state.serving = Serving(database, index, token, statement)
+    app.state.serving = Serving(database, index, token, statement, made or {})
     _add_fhir(app)
     app.add_api_route("/health/live", health.live, methods=["GET", "HEAD"])
     app.add_api_route("/health/ready", health.ready, methods=["GET", "HEAD"])

@@ -6,12 +6,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Request, Response
 
+from adapter.api import made
 from adapter.api.bundle import bundle, entry
 from adapter.api.exchange import base_of, fhir_response, served, shown, whole_number
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
 from adapter.request_errors import BadParameter, UnsupportedMedia
 from adapter.store import search as store
+from adapter.store.database import Connection
 from adapter.store.search import Page, Query
 
 _DEFAULT_COUNT, _MAXIMUM_COUNT = 50, 1000
@@ -24,12 +26,13 @@ _VALUES = {"_total": ("accurate", "estimate", "none"), "_summary": ("count", "fa
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """How to answer a search."""
+    """How to answer a search; `made_after` is where a page of what is made goes on."""
 
     count: int
     cursor: str | None
     total: bool
     only_total: bool
+    made_after: int | None
 
 
 async def posted_form(request: Request) -> list[tuple[str, str]]:
@@ -69,17 +72,41 @@ def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]
     filters = [pair for pair in sent if pair[0] not in _CONTROLS]
     lenient = "handling=lenient" in request.headers.get("prefer", "").replace(" ", "").lower()
     query = store.compile_query(serving.index, resource_type, filters, base=base, lenient=lenient)
+    maker = serving.made.get(resource_type)
+    further = made.asked(maker, query.applied, base=base) if maker else None
     with serving.database.read() as connection:
-        page = Page([], None, None)
-        if not wanted.only_total:
-            page = store.search(connection, query, count=wanted.count, cursor=wanted.cursor)
-        total = page.total
-        if wanted.total and total is None:
-            total = store.total(connection, query)
-    shown(request, len(page.rows))
+        page, total = _stored(connection, query, wanted, made=further is not None)
+        behind = _behind(connection, further, wanted, page)
+    shown(request, len(page.rows) + len(behind.rows))
     kept = [pair for pair in sent if pair[0] in _CONTROLS - {"_cursor", "_format", "_pretty"}]
-    links = _links(f"{base}/{resource_type}", [*query.applied, *kept], (wanted.cursor, page.next_cursor))
-    return fhir_response(bundle("searchset", _entries(query, page, base), links=links, total=total))
+    following = page.next_cursor or behind.next_cursor
+    cursors = (wanted.cursor, None if wanted.only_total else following)
+    links = _links(f"{base}/{resource_type}", [*query.applied, *kept], cursors)
+    entries = _entries(query, [*((one.id, one.body) for one in page.rows), *behind.rows], base)
+    if further and not further.answerable:
+        entries.append(_remark(made.LEFT_OUT))
+    total = None if total is None else total + behind.total
+    return fhir_response(bundle("searchset", entries, links=links, total=total))
+
+
+def _stored(connection: Connection, query: Query, wanted: _Wanted, *, made: bool) -> tuple[Page, int | None]:
+    """What is stored, and how many; none on the later pages of what is `made`."""
+    page = Page([], None, None)
+    if not (wanted.only_total or (made and wanted.made_after is not None)):
+        page = store.search(connection, query, count=wanted.count, cursor=wanted.cursor)
+    total = page.total
+    if wanted.total and total is None:
+        total = store.total(connection, query)
+    return page, total
+
+
+def _behind(connection: Connection, further: made.Asked | None, wanted: _Wanted, page: Page) -> made.Behind:
+    """What is made, on the last page of what is stored and behind it."""
+    counted = wanted.total or page.total is not None
+    if further is None or (page.next_cursor and not counted):
+        return made.NOTHING
+    room = 0 if wanted.only_total or page.next_cursor else wanted.count - len(page.rows)
+    return made.page(connection, further, after=wanted.made_after or 0, room=room)
 
 
 def _wanted(sent: dict[str, str]) -> _Wanted:
@@ -93,6 +120,7 @@ def _wanted(sent: dict[str, str]) -> _Wanted:
         cursor=sent.get("_cursor"),
         total=only_total or sent.get("_total") in ("accurate", "estimate"),
         only_total=only_total,
+        made_after=made.first(sent.get("_cursor")),
     )
 
 
@@ -107,13 +135,16 @@ def _links(
     return links
 
 
-def _entries(query: Query, page: Page, base: str) -> list[bytes]:
+def _entries(query: Query, found: Sequence[tuple[str, bytes]], base: str) -> list[bytes]:
     entries = [
-        entry(stored.body, full_url=f"{base}/{query.resource_type}/{stored.id}", search={"mode": "match"})
-        for stored in page.rows
+        entry(body, full_url=f"{base}/{query.resource_type}/{number}", search={"mode": "match"})
+        for number, body in found
     ]
     if query.ignored:
-        text = f"not known and left out: {', '.join(query.ignored)}"
-        ignored = json.dumps(outcome("not-supported", text, severity="warning"))
-        entries.append(entry(ignored, full_url=None, search={"mode": "outcome"}))
+        entries.append(_remark(f"not known and left out: {', '.join(query.ignored)}"))
     return entries
+
+
+def _remark(text: str) -> bytes:
+    said = json.dumps(outcome("not-supported", text, severity="warning"))
+    return entry(said, full_url=None, search={"mode": "outcome"})

@@ -1,7 +1,6 @@
 """`adapter backup`: a copy of the database, made while the program runs."""
 
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +8,12 @@ import typer
 
 from adapter.cli import repairing as options
 from adapter.cli.terminal import OUT, progress
+from adapter.data import program_version
 from adapter.errors import ConfigurationError
 from adapter.settings import load_settings
 from adapter.store.backup import copy
 from adapter.store.database import sqlite_file_of
 
-PROGRAM = "hl7v2-fhir-adapter"
 POSTGRESQL = (
     "PostgreSQL makes its own copies: pg_dump --format=custom --file=adapter.dump DATABASE for one moment, or "
     "pg_basebackup with archived WAL (docs/operating.md)"
@@ -46,7 +45,7 @@ def backup(
             file,
             target,
             now=now,
-            program=version(PROGRAM),
+            program=program_version(),
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     count = sum(made.messages.values())

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +13,8 @@ from rich.table import Table
 
 from adapter.access.audit import verify
 from adapter.cli import repairing as options
-from adapter.cli.backup import PROGRAM
 from adapter.cli.terminal import OUT, shown
-from adapter.data import data_folder
+from adapter.data import data_folder, program_version
 from adapter.errors import ConfigurationError
 from adapter.fhir import json
 from adapter.intake.inventory import PEER, entries
@@ -46,7 +44,7 @@ def doctor(
     [dim]adapter doctor --data adapter-data --backups /backups[/]
     """
     settings = load_settings(data=data, database_url=database_url)
-    lines = [Line("adapter", version(PROGRAM)), *_configuration(settings), *_certificates(settings), _audit(settings)]
+    lines = [Line("adapter", program_version()), *_configuration(settings), *_certificates(settings), _audit(settings)]
     patient = Patient(settings.data if settings.data.exists() else Path.cwd(), _now, backups, deep)
     database = look_into(settings.database)
     try:

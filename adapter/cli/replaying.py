@@ -8,14 +8,11 @@ from typing import Any
 
 import httpx
 
-from adapter.cli.running import client_of, post
-from adapter.errors import ConfigurationError, DatabaseInUse
-from adapter.operate import door
+from adapter.cli.running import post, reached
 from adapter.operate.replays import Order, Replays, texts_of
 from adapter.replay.run import Replayer
 from adapter.settings import Settings
 from adapter.stock import Stock
-from adapter.store.database import open_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +43,8 @@ def replaying(settings: Settings, stock: Stock, *, url: str = "") -> Generator[R
     Raises:
         ConfigurationError: the database is in use, and the program that has it cannot be asked.
     """
-    if url:
-        token = settings.operator_token
-        with client_of(url, token.get_secret_value() if token else "") as client:
-            yield Remote(client)
-        return
-    try:
-        database = open_database(settings.database)
-    except DatabaseInUse as held:
-        found = door.find(settings.data)
-        if found is None:
-            raise ConfigurationError(f"{held.text}; give --url and ADAPTER_OPERATOR_TOKEN to ask it") from held
-        with client_of(found.url, found.token) as client:
-            yield Remote(client)
-        return
-    try:
-        yield Replayer(database, stock.present(), lambda: datetime.now(UTC))
-    finally:
-        database.close()
+    with reached(settings, url) as reach:
+        if isinstance(reach, httpx.Client):
+            yield Remote(reach)
+        else:
+            yield Replayer(reach, stock.present(), lambda: datetime.now(UTC))

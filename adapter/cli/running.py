@@ -30,6 +30,37 @@ CarryOut = Callable[[str, Doing], dict[str, Any]]
 
 
 @contextmanager
+def reached(settings: Settings, url: str = "") -> Generator[httpx.Client | Database]:
+    """The database where it is free, else a client of the program that has it.
+
+    Args:
+        settings: the data folder or the database.
+        url: a program elsewhere, asked with ADAPTER_OPERATOR_TOKEN.
+
+    Raises:
+        ConfigurationError: the database is in use, and the program that has it cannot be asked.
+    """
+    if url:
+        token = settings.operator_token
+        with client_of(url, token.get_secret_value() if token else "") as client:
+            yield client
+        return
+    try:
+        database = open_database(settings.database)
+    except DatabaseInUse as held:
+        found = door.find(settings.data)
+        if found is None:
+            raise ConfigurationError(f"{held.text}; give --url and ADAPTER_OPERATOR_TOKEN to ask it") from held
+        with client_of(found.url, found.token) as client:
+            yield client
+        return
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
 def repairing(settings: Settings, chosen: Chosen, *, url: str = "") -> Generator[tuple[Plan, CarryOut]]:
     """How to plan and carry out: in the database where it is free, else through the program that has it.
 
@@ -41,27 +72,14 @@ def repairing(settings: Settings, chosen: Chosen, *, url: str = "") -> Generator
     Raises:
         ConfigurationError: the database is in use, and the program that has it cannot be asked.
     """
-    if url:
-        token = settings.operator_token
-        with client_of(url, token.get_secret_value() if token else "") as client:
-            yield _asked(client, chosen)
-        return
-    try:
-        database = open_database(settings.database)
-    except DatabaseInUse as held:
-        found = door.find(settings.data)
-        if found is None:
-            raise ConfigurationError(f"{held.text}; give --url and ADAPTER_OPERATOR_TOKEN to ask it") from held
-        with client_of(found.url, found.token) as client:
-            yield _asked(client, chosen)
-        return
-    try:
+    with reached(settings, url) as reach:
+        if isinstance(reach, httpx.Client):
+            yield _asked(reach, chosen)
+            return
         yield (
-            lambda: repairs.plan(database, chosen),
-            lambda token, doing: repairs.carry_out(database, chosen, token=token, doing=doing),
+            lambda: repairs.plan(reach, chosen),
+            lambda token, doing: repairs.carry_out(reach, chosen, token=token, doing=doing),
         )
-    finally:
-        database.close()
 
 
 def user() -> str:

@@ -28,7 +28,7 @@ from adapter.hl7v2.continuation import fragment
 from adapter.hl7v2.message import NULL, Field, Message, Repetition, parse_path
 from adapter.hl7v2.parse import Header, header, parse
 from adapter.hl7v2.slim import Slim
-from adapter.intake.doubts import doubt_header, doubt_message
+from adapter.intake.doubts import doubt_contents, doubt_header, doubt_message
 from adapter.intake.reading import LONGEST, Reading
 from adapter.listeners import Channel
 from adapter.mapper.catalog import IGNORED, Catalog
@@ -77,6 +77,7 @@ def _check(raw: bytes | Slim, catalog: Catalog, channel: Channel, reading: Readi
         # Only a whole message can be asked for its structure and its patient, and only one that is to be converted.
         _check_segments(message, reading.structure, reading.version)
         _check_patients(message, site)
+        doubt_contents(reading, message)
 
 
 def _parse(raw: bytes | Slim, catalog: Catalog, reading: Reading, site: Site) -> Message:

@@ -13,8 +13,15 @@ from adapter.hl7v2 import grammar
 from adapter.hl7v2.ack import Fault
 from adapter.hl7v2.message import Message, Segment
 from adapter.hl7v2.remarks import Remark, remarks
+from adapter.intake.contents import REFUSED, contents
 from adapter.intake.reading import Reading
-from adapter.protocol_errors import ContradictedStructure, MixedSegmentEnds, UnknownCondition, UnreadableTime
+from adapter.protocol_errors import (
+    ContradictedStructure,
+    MixedSegmentEnds,
+    UnknownCondition,
+    UnreadableTime,
+    UnreadableValue,
+)
 
 CONDITIONS = frozenset({b"", b"AL", b"NE", b"ER", b"SU"})
 """HL7 table 0155."""
@@ -67,6 +74,21 @@ def doubt_message(reading: Reading, message: Message) -> None:
         _doubt_ends(reading, message.source)
     if newer_fields(message.segments, reading.version):
         reading.flag(NEWER_FIELDS)
+
+
+def doubt_contents(reading: Reading, message: Message) -> None:
+    """Look at values, for a site that is told doubts or has agreed to be strict.
+
+    Raises:
+        UnreadableValue: a number or a date is none, of a site that has agreed to be strict (E2, E33).
+    """
+    policy, site = reading.policy, reading.site
+    if site is None or not (policy.warnings or policy.strict):
+        return
+    found = contents(message, site, reading.version)
+    if policy.strict and (refused := next((one for one in found if one.kind in REFUSED), None)):
+        raise UnreadableValue(refused.text, at=refused.at)
+    reading.warnings += [_told(one) for one in found]
 
 
 def sent_at(reading: Reading) -> datetime | None:

@@ -44,12 +44,7 @@ def _needs(asked: Asked) -> Iterable[Name]:
 
 
 def _persons(asked: Asked) -> list[Mapped]:
-    return [
-        one
-        for one in asked.resources
-        if one.resource["resourceType"] == "Patient"
-        and any(name in one.resource for name in ("name", "birthDate", "gender"))
-    ]
+    return [one for one in asked.of("Patient") if any(name in one.resource for name in ("name", "birthDate", "gender"))]
 
 
 def _placeholders(patient: Mapping[str, Any], placeholders: Placeholders) -> Iterator[Found]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from adapter.judge.verdict import Asked, Facts, Found, Hold, Name, Rule
-from adapter.mapper.mapped import Mapped
 
 TWICE = "possible-double-enrolment"
 
@@ -16,11 +15,11 @@ def rule(systems: frozenset[str]) -> Rule:
     """The rule; `systems` are those of numbers that one person has for life."""
 
     def needs(asked: Asked) -> Iterable[Name]:
-        return [("Patient", one.resource["id"]) for one in _patients(asked) if _numbers(one.resource)]
+        return [("Patient", one.resource["id"]) for one in asked.of("Patient") if _numbers(one.resource)]
 
     def judge(asked: Asked, facts: Facts) -> Iterator[Found | Hold]:
         linked = {event.source_id for event in asked.identities} | {event.target_id for event in asked.identities}
-        for one in _patients(asked):
+        for one in asked.of("Patient"):
             own = one.resource["id"]
             new = _numbers(one.resource) - _numbers(facts.content(("Patient", own)) or {})
             if any(facts.holders(system, value) - facts.linked(own) - linked - {own} for system, value in new):
@@ -31,7 +30,3 @@ def rule(systems: frozenset[str]) -> Rule:
         return {(one["system"], one["value"]) for one in found if one.get("system") in systems}
 
     return Rule(needs, judge)
-
-
-def _patients(asked: Asked) -> list[Mapped]:
-    return [one for one in asked.resources if one.resource["resourceType"] == "Patient"]

@@ -17,7 +17,7 @@ def rule(holding: frozenset[str], number: Callable[[Mapping[str, Any]], str | No
         patients = _patients(asked)
         if asked.site not in holding or not patients:
             return
-        numbered = any(number(one.resource) for one in asked.resources if one.resource["resourceType"] == "Patient")
+        numbered = any(number(one.resource) for one in asked.of("Patient"))
         if not numbered and not any(facts.is_member(one) for one in patients):
             awaits = tuple(Awaited(ENROLLED, ("Patient", one)) for one in patients)
             yield Hold(NotEnrolled("the patient is not in the study", path="PID-3"), awaits)
@@ -27,6 +27,4 @@ def rule(holding: frozenset[str], number: Callable[[Mapping[str, Any]], str | No
 
 def _patients(asked: Asked) -> list[str]:
     """The Patients of a message, and those that they are linked to."""
-    return list(
-        dict.fromkeys(one.resource["id"] for one in asked.resources if one.resource["resourceType"] == "Patient")
-    )
+    return list(dict.fromkeys(one.resource["id"] for one in asked.of("Patient")))

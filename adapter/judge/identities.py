@@ -16,7 +16,6 @@ from adapter.judged_errors import (
     VisitOfAnother,
 )
 from adapter.mapper.events import CHANGE, LINK, MERGE, MOVE, UNLINK, IdentityEvent
-from adapter.mapper.mapped import Mapped
 
 RETIRED_ID, AGAIN = "retired-id", "merged-again"
 
@@ -28,7 +27,7 @@ def rule(organizations: Mapping[str, str]) -> Rule:
 
     def needs(asked: Asked) -> Iterable[Name]:
         # Both sides of every event are read anyway.
-        return () if asked.identities else [("Patient", one.resource["id"]) for one in _patients(asked)]
+        return () if asked.identities else [("Patient", one.resource["id"]) for one in asked.of("Patient")]
 
     def judge(asked: Asked, facts: Facts) -> Said:
         if not asked.identities:
@@ -44,13 +43,9 @@ def rule(organizations: Mapping[str, str]) -> Rule:
     return Rule(needs, judge)
 
 
-def _patients(asked: Asked) -> list[Mapped]:
-    return [one for one in asked.resources if one.resource["resourceType"] == "Patient"]
-
-
 def _retired(asked: Asked, facts: Facts) -> Said:
     """D21: what comes for a retired number goes to the survivor."""
-    for one in _patients(asked):
+    for one in asked.of("Patient"):
         name = ("Patient", one.resource["id"])
         if facts.survivor(name) != name[1]:
             yield Found("PID-3", RETIRED_ID, "this number was merged into another one, which the message goes to")

@@ -39,8 +39,4 @@ def _before(one: str, other: str) -> bool:
 
 
 def _dated(asked: Asked) -> list[Mapped]:
-    return [
-        one
-        for one in asked.resources
-        if one.resource["resourceType"] == "Patient" and (_BIRTH in one.resource or _DEATH in one.resource)
-    ]
+    return [one for one in asked.of("Patient") if _BIRTH in one.resource or _DEATH in one.resource]

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from adapter.judge.verdict import STORED, Asked, Awaited, Facts, Found, Hold, Name, Rule
 from adapter.judged_errors import UnknownOrder
 from adapter.mapper.mapped import Mapped
+from adapter.store.names import name_of
 from adapter.store.repair import AS_SENT
 
 LINK_PENDING = "link-pending"
@@ -18,22 +19,22 @@ def rules() -> tuple[Rule, Rule]:
 
 
 def _orders_needed(asked: Asked) -> Iterable[Name]:
-    return [_name(one) for one in _ending(asked)]
+    return [name_of(one.resource) for one in _ending(asked)]
 
 
 def _cancels(asked: Asked, facts: Facts) -> Iterator[Found | Hold]:
     for one in _ending(asked):
-        if facts.content(_name(one)) is None:
+        if facts.content(name_of(one.resource)) is None:
             cause = UnknownOrder("the order that this ends has not come; it is waited for", path="ORC-1")
-            yield Hold(cause, awaits=(Awaited(STORED, _name(one)),), answer=AS_SENT)
+            yield Hold(cause, awaits=(Awaited(STORED, name_of(one.resource)),), answer=AS_SENT)
             return
 
 
 def _ending(asked: Asked) -> list[Mapped]:
     """Orders that the message ends, and does not place itself."""
     said = [one for one in asked.resources if one.resource["resourceType"] in _ORDERS and not one.fill]
-    placed = {_name(one) for one in said if one.resource.get("status") not in _ENDED}
-    return [one for one in said if one.resource.get("status") in _ENDED and _name(one) not in placed]
+    placed = {name_of(one.resource) for one in said if one.resource.get("status") not in _ENDED}
+    return [one for one in said if one.resource.get("status") in _ENDED and name_of(one.resource) not in placed]
 
 
 def _parents_needed(asked: Asked) -> Iterable[Name]:
@@ -41,7 +42,7 @@ def _parents_needed(asked: Asked) -> Iterable[Name]:
 
 
 def _parents(asked: Asked, facts: Facts) -> Iterator[Found | Hold]:
-    own = {_name(one) for one in asked.resources}
+    own = {name_of(one.resource) for one in asked.resources}
     wanted = {parent for one in asked.resources for parent in _parents_of(one)}
     if any(facts.content(parent) is None for parent in wanted - own):
         yield Found("OBR-29", LINK_PENDING, "the result that this one belongs to has not come")
@@ -50,7 +51,3 @@ def _parents(asked: Asked, facts: Facts) -> Iterator[Found | Hold]:
 def _parents_of(one: Mapped) -> list[Name]:
     said = [link.get("reference", "") for link in one.resource.get("derivedFrom", ())]
     return [("Observation", text.removeprefix("Observation/")) for text in said if text.startswith("Observation/")]
-
-
-def _name(one: Mapped) -> Name:
-    return one.resource["resourceType"], one.resource["id"]

@@ -34,11 +34,7 @@ def _judge(asked: Asked, facts: Facts) -> Iterator[Found | Hold]:
 def _opening(asked: Asked) -> list[Mapped]:
     """Visits that go on by this message; a cancel of their end is meant to do so."""
     return [
-        one
-        for one in asked.resources
-        if one.resource["resourceType"] == "Encounter"
-        and one.resource.get("status") in _OPEN
-        and not (one.fill or one.cancels)
+        one for one in asked.of("Encounter") if one.resource.get("status") in _OPEN and not (one.fill or one.cancels)
     ]
 
 

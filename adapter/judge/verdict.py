@@ -9,11 +9,9 @@ from adapter.errors import Held
 from adapter.mapper.engine import Mapped
 from adapter.mapper.events import IdentityEvent
 from adapter.store.awaited import ENROLLED, STORED
+from adapter.store.names import Name
 
 __all__ = ["ENROLLED", "STORED", "Asked", "Awaited", "Facts", "Found", "Hold", "Name", "Rule", "Verdict"]
-
-Name = tuple[str, str]
-"""Type and id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +24,10 @@ class Asked:
     structure: str
     resources: Sequence[Mapped]
     identities: Sequence[IdentityEvent] = ()
+
+    def of(self, resource_type: str) -> list[Mapped]:
+        """What it says of resources of this type."""
+        return [one for one in self.resources if one.resource["resourceType"] == resource_type]
 
 
 @dataclass(frozen=True, slots=True)

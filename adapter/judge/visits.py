@@ -34,4 +34,4 @@ def _judge(asked: Asked, facts: Facts) -> Iterator[Found | Hold]:
 
 
 def _visits(asked: Asked) -> list[Mapped]:
-    return [one for one in asked.resources if one.resource["resourceType"] == "Encounter" and one.patient_id]
+    return [one for one in asked.of("Encounter") if one.patient_id]

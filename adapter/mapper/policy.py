@@ -26,7 +26,8 @@ class IntakePolicy:
         ack_point: `stored` answers when the message is on disk, `mapped` when its resources are.
         outage: what a fault of our own is answered with: `silence` (and a closed connection), or `207`, an AR.
         warnings: whether doubts are told in an ERR of severity W beside AA or CA.
-        strict: refuse where the default is to accept and flag: MSH-7 and MSH-11 empty, MSH-10 used twice.
+        strict: refuse where the default is to accept and flag: MSH-7 and MSH-11 empty, MSH-10 used twice, numbers
+            and dates that are none.
         sequence_numbers: the protocol of MSH-13 (HL7 v2.5.1 §2.10.1).
         continuation: put messages in fragments (MSH-14, DSC) together; else they are refused.
         empty_control_id: `refuse` a message without MSH-10, or take it and know resends by their `hash`.

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from adapter.convert import convert
 from adapter.errors import AdapterError
+from adapter.fhir.leaves import leaves
 from adapter.mapper.catalog import Catalog
 from adapter.operate.dialects import named, sender
 
@@ -53,19 +54,12 @@ def _of_resource(name: str, before: Any, after: Any) -> Iterator[Difference]:
     if before is None or after is None:
         yield Difference(name, "", before, after)
         return
-    one, other = dict(_leaves("", before)), dict(_leaves("", after))
+    one, other = _values(before), _values(after)
     for element in dict.fromkeys((*one, *other)):
         if one.get(element) != other.get(element):
             yield Difference(name, element, one.get(element), other.get(element))
 
 
-def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-    """Every value with its path: `name[0].family`."""
-    if isinstance(value, dict):
-        for name, part in cast("dict[str, Any]", value).items():
-            yield from _leaves(f"{path}.{name}" if path else name, part)
-    elif isinstance(value, list):
-        for number, part in enumerate(cast("list[Any]", value)):
-            yield from _leaves(f"{path}[{number}]", part)
-    else:
-        yield path, value
+def _values(resource: Any) -> dict[str, Any]:
+    """Every value by its path: `name[0].family`."""
+    return {".".join(place): value for place, value in leaves(resource)}

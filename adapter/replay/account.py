@@ -3,20 +3,18 @@
 from datetime import datetime
 from typing import Any
 
+from adapter.data import PROGRAM
 from adapter.mapper.engine import Mapped
 from adapter.mapper.ids import resource_id
+from adapter.operate.provenance import OPERATION, participant
 from adapter.store import replays
 from adapter.store.database import Connection
 from adapter.store.replays import Run
 from adapter.worker import Rules
 
 SYSTEM = "https://fhir.tli-trial.example.org/NamingSystem/adapter-replay"
-PROGRAM = "hl7v2-fhir-adapter"
 AT_ONCE = 500
 """Targets of one Provenance: a resource must stay readable."""
-
-_PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
-_OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
 
 
 def write(connection: Connection, run: Run, rules: Rules, now: datetime) -> None:
@@ -44,15 +42,11 @@ def provenance(run: Run, number: int, targets: list[str]) -> dict[str, Any]:
         "recorded": ended,
         "reason": [{"text": run.reason}],
         "activity": {
-            "coding": [{"system": _OPERATION, "code": "UPDATE"}],
+            "coding": [{"system": OPERATION, "code": "UPDATE"}],
             "text": f"replay {run.id}: messages were converted again by the mappings {run.mapping}",
         },
         "agent": [
-            {"type": _participant("assembler"), "who": {"display": f"{PROGRAM}, mappings {run.mapping}"}},
-            {"type": _participant("performer"), "who": {"display": run.actor}},
+            {"type": participant("assembler"), "who": {"display": f"{PROGRAM}, mappings {run.mapping}"}},
+            {"type": participant("performer"), "who": {"display": run.actor}},
         ],
     }
-
-
-def _participant(code: str) -> dict[str, Any]:
-    return {"coding": [{"system": _PARTICIPANT, "code": code}]}

@@ -10,25 +10,17 @@ from datetime import datetime
 from adapter.converting import Done
 from adapter.replay.said import Conversions, Said
 from adapter.store import contributions
-from adapter.store.contributions import Name, Target
+from adapter.store.contributions import Target
 from adapter.store.database import Connection, Database
 from adapter.store.lanes import stored
-from adapter.store.merge import Mapped
+from adapter.store.names import Name, name_of
 from adapter.store.replays import Chosen
 from adapter.store.resources import ResourceWriter
+from adapter.store.states import Put
 from adapter.worker import Rules
 
 MOST_SPEAKERS = 1_000
 """Messages that are converted for one batch, unless one resource needs more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """What one message says of one resource; `site` is whose message it is."""
-
-    mapped: Mapped
-    site: str
-    message_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +46,7 @@ class Batch:
     failed: Mapping[int, str]
     left: frozenset[Name]
     targets: Mapping[Name, Target | None]
-    statements: Sequence[Statement]
+    statements: Sequence[Put]
     speakers: Mapping[Name, tuple[int, ...]]
     touched: frozenset[int]
 
@@ -126,7 +118,7 @@ class Batches:
                 asked.setdefault(number, []).append(name)
         left: set[Name] = set()
         touched: set[int] = set()
-        statements: list[Statement] = []
+        statements: list[Put] = []
         for number, said in self._conversions.each(sorted(asked), lambda some: stored(connection, some)):
             if said.failure:
                 left.update(asked[number])
@@ -135,14 +127,14 @@ class Batches:
                 known = targets[name].said.get(number) if name in targets else None
                 if known is not None and known != said.digests.get(name):
                     touched.add(number)
-                statements += [Statement(one, said.site, number) for one in said.statements.get(name, ())]
-        kept = [one for one in statements if contributions.name_of(one.mapped.resource) not in left]
+                statements += [Put(one, said.site, number) for one in said.statements.get(name, ())]
+        kept = [one for one in statements if name_of(one.mapped.resource) not in left]
         return _Found(kept, frozenset(left), frozenset(touched))
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    statements: Sequence[Statement]
+    statements: Sequence[Put]
     left: frozenset[Name]
     touched: frozenset[int]
 

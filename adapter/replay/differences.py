@@ -3,9 +3,10 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from adapter.store.contributions import Name
+from adapter.fhir.leaves import leaves
+from adapter.store.names import Name
 from adapter.store.states import CHANGED, NEW, REMOVED, Change
 
 ADDED, GONE, OTHER = "added", "removed", "changed"
@@ -72,21 +73,10 @@ class Differences:
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> Iterator[Difference]:
     """What two states of a resource differ in, value by value."""
-    was, now = dict(_leaves(before)), dict(_leaves(after))
+    was, now = dict(leaves(before)), dict(leaves(after))
     for place in sorted(was.keys() | now.keys()):
         old, new = was.get(place), now.get(place)
         if old != new:
             path = ".".join(name.partition("[")[0] for name in place)
             what = ADDED if place not in was else GONE if place not in now else OTHER
             yield Difference(path, what, old, new)
-
-
-def _leaves(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(value, dict):
-        for name, part in cast("dict[str, Any]", value).items():
-            yield from _leaves(part, (*place, name))
-    elif isinstance(value, list):
-        for number, part in enumerate(cast("list[Any]", value)):
-            yield from _leaves(part, (*place[:-1], f"{place[-1]}[{number}]"))
-    else:
-        yield place, value

@@ -9,9 +9,9 @@ from adapter.converting import Bug, Done, converted
 from adapter.errors import AdapterError
 from adapter.store import contributions
 from adapter.store.bulk import parts
-from adapter.store.contributions import Name
 from adapter.store.lanes import Claimed
 from adapter.store.merge import Mapped
+from adapter.store.names import Name
 
 ROOM = 20_000
 """Statements that are remembered: some hundred messages, some ten megabytes."""

@@ -160,7 +160,8 @@ def _t_cells(axes: Any, trial: Trial) -> None:
         for number in (1, 2, 3, 4)
     }
     known = {number: values for number, values in before.items() if values}
-    axes[1, 1].boxplot(list(known.values()), tick_labels=[str(number) for number in known])
+    if known:
+        axes[1, 1].boxplot(list(known.values()), tick_labels=[str(number) for number in known])
     axes[1, 1].set(xlabel="course", ylabel="CD3+ cells/µL on day 0", yscale="log")
 
 

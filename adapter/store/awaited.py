@@ -7,9 +7,7 @@ from sqlalchemy import Connection
 from adapter.store.bulk import parts
 from adapter.store.database import marks, rows, run, run_many
 from adapter.store.inbox import announce
-
-Name = tuple[str, str]
-"""Type and id."""
+from adapter.store.names import Name
 
 STORED, ENROLLED = "stored", "enrolled"
 """What may be waited for: that a resource is stored, that a patient becomes a member of the study."""

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -11,9 +10,7 @@ from adapter.fhir.json import dumps
 from adapter.store.bulk import Bulk, parts
 from adapter.store.database import marks, rows, run_many
 from adapter.store.merge import Mapped
-
-Name = tuple[str, str]
-"""Type and id."""
+from adapter.store.names import Name, name_of
 
 UNKNOWN = 0
 """The digest of what was said before digests were kept: never equal to one that is computed."""
@@ -103,8 +100,3 @@ def by_name(said: Iterable[Mapped]) -> Mapping[Name, Sequence[Mapped]]:
     for one in said:
         found.setdefault(name_of(one.resource), []).append(one)
     return found
-
-
-def name_of(resource: Mapping[str, Any]) -> Name:
-    """Type and id."""
-    return resource["resourceType"], resource["id"]

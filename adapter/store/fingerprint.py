@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from hashlib import blake2b
 
 from adapter.fhir.json import canonical, loads
-from adapter.store.contributions import Name
 from adapter.store.database import Database, rows
 from adapter.store.merge import content
+from adapter.store.names import Name
 
 _AT_ONCE = 2_000
 _BYTES = 32

@@ -14,10 +14,8 @@ from adapter.fhir.json import dumps
 from adapter.store.bulk import parts
 from adapter.store.database import marks, now_micros, rows, run_many
 from adapter.store.merge import Mapped, instant_key
+from adapter.store.names import Name, name_of
 from adapter.store.repoint import moved, refers, repointed
-
-Name = tuple[str, str]
-"""Type and id."""
 
 APPLIED, AGAIN, WENT, REVERSED = "applied", "again", "went", "reversed"
 """What the journal says was done."""
@@ -92,7 +90,7 @@ def redirected(connection: Connection, puts: Sequence[Put]) -> list[Put]:
     for before, after in zip(puts, made, strict=True):
         if before.mapped is not after.mapped:
             for one in way.taken(before.mapped):
-                went.setdefault((before.message_id, one), []).append("/".join(_name(before.mapped.resource)))
+                went.setdefault((before.message_id, one), []).append("/".join(name_of(before.mapped.resource)))
     note(
         connection,
         [Entry(number, WENT, "", one.name, one.target_id, tuple(said)) for (number, one), said in went.items()],
@@ -134,13 +132,13 @@ class Way:
 
     def _patient(self, said: Mapped) -> str | None:
         # What is said of a retired Patient itself stays with it.
-        if said.patient_id is None or _name(said.resource)[0] == "Patient":
+        if said.patient_id is None or name_of(said.resource)[0] == "Patient":
             return said.patient_id
         found = self._merged.get(("Patient", said.patient_id))
         return found.target_id if found else said.patient_id
 
     def _move(self, said: Mapped, patient: str | None) -> Redirect | None:
-        if patient is None or _name(said.resource)[0] == "Patient":
+        if patient is None or name_of(said.resource)[0] == "Patient":
             return None
         taken = (one for one in self._moves if patient != one.target_id and _is_of(said.resource, one.name, patient))
         return next((one for one in taken if instant_key(said.order) < one.until), None)
@@ -161,12 +159,8 @@ class _Redirected:
     cancels: bool
 
 
-def _name(resource: Mapping[str, Any]) -> Name:
-    return resource["resourceType"], resource["id"]
-
-
 def _is_of(resource: Mapping[str, Any], what: Name, patient: str) -> bool:
     """Whether a resource is what moved, or of it; where all of a patient moved, whether it is the patient's."""
     if what[0] == "Patient":
         return what[1] == patient
-    return _name(resource) == what or refers(resource, "/".join(what))
+    return name_of(resource) == what or refers(resource, "/".join(what))

@@ -7,9 +7,7 @@ from sqlalchemy import Connection
 from adapter.fhir.search_params import parameter_number
 from adapter.store.bulk import parts
 from adapter.store.database import marks, rows
-
-Name = tuple[str, str]
-"""Type and id."""
+from adapter.store.names import Name
 
 _AT_ONCE = 500
 _IDENTIFIER = parameter_number("Patient", "identifier")

@@ -18,10 +18,11 @@ _MEMBER = """INSERT INTO study_member (patient_id, number, own) VALUES (?,?,?)
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What the store asks of the study: a Patient's number in it, and a resource tied to it by that number."""
+    """What the store asks of the study: a Patient's number in it, a resource tied to it by that number, and untied."""
 
     number: Callable[[dict[str, Any]], str | None]
     tie: Callable[[dict[str, Any], str], dict[str, Any]]
+    untie: Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def lock(connection: Connection, names: Iterable[str]) -> None:

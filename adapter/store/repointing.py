@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from adapter.store.database import run
-from adapter.store.identities import AGAIN, APPLIED, Entry, Name, note, redirects
+from adapter.store.identities import AGAIN, APPLIED, Entry, note, redirects
 from adapter.store.merge import instant_key
+from adapter.store.names import Name
 from adapter.store.repoint import moved, refers, repointed
 from adapter.store.revise import Revised, Writing, of_patients, referring, renamed, revised, tied, untied
 

@@ -15,10 +15,8 @@ from adapter.store.bulk import parts
 from adapter.store.database import instant, marks, micros, rows, run_many
 from adapter.store.members import Study, members_among
 from adapter.store.merge import Merged, MergeRule, content
+from adapter.store.names import Name, name_of
 from adapter.store.states import SOURCE
-
-Name = tuple[str, str]
-"""Type and id."""
 
 _MILLISECOND = 1000
 _AT_ONCE = 500
@@ -63,7 +61,7 @@ class Revised:
     @property
     def name(self) -> Name:
         """Type and id."""
-        return self.resource["resourceType"], self.resource["id"]
+        return name_of(self.resource)
 
 
 def of_patients(connection: Connection, patients: Iterable[str]) -> set[int]:
@@ -127,16 +125,9 @@ def tied(writing: Writing, one: Revised) -> Revised:
 
 
 def untied(writing: Writing, one: Revised) -> Revised:
-    """Without what ties it to the study."""
-    bare = {"resourceType": one.name[0], "id": one.name[1]}
-    added = {name: value for name, value in writing.study.tie(bare, "").items() if name not in bare}
-    resource = dict(one.resource)
-    for name, value in added.items():
-        if isinstance(value, list) and name in resource:
-            resource[name] = [item for item in resource[name] if item not in value]
-        if resource.get(name) in (value, []):
-            del resource[name]
-    return one if resource == one.resource else replace(one, resource=resource)
+    """Without what ties it to the study, and to a course of it."""
+    made = writing.study.untie(one.resource)
+    return one if made is one.resource else replace(one, resource=made)
 
 
 def revised(writing: Writing, keys: Iterable[int], after: Callable[[Revised], Revised]) -> list[str]:

@@ -7,9 +7,9 @@ from hashlib import blake2b
 from typing import Any
 
 from adapter.fhir.json import canonical, dumps, loads
-from adapter.store.contributions import Name
 from adapter.store.database import instant
 from adapter.store.merge import Mapped, content
+from adapter.store.names import Name
 
 SOURCE = "https://fhir.tli-trial.example.org/source"
 """Root of meta.source: the site, and after `#` the number of the message in the inbox."""

@@ -8,8 +8,9 @@ from sqlalchemy import Connection
 
 from adapter.fhir.json import loads
 from adapter.store.database import marks, rows, run, run_many
-from adapter.store.identities import APPLIED, REVERSED, WENT, Entry, Name, note, redirects
+from adapter.store.identities import APPLIED, REVERSED, WENT, Entry, note, redirects
 from adapter.store.known import linked
+from adapter.store.names import Name
 from adapter.store.repoint import refers, repointed
 from adapter.store.repointing import MERGES, Happened
 from adapter.store.revise import Revised, Writing, named, of_patients, renamed, revised, untied

@@ -10,11 +10,12 @@ from adapter.errors import StorageUnavailable
 from adapter.fhir.json import dumps, loads
 from adapter.store import contributions, effects, index, sources
 from adapter.store.bulk import Bulk, parts
-from adapter.store.contributions import Name, Target, name_of
+from adapter.store.contributions import Target
 from adapter.store.database import marks, micros, rows, run_many
 from adapter.store.identities import redirected
 from adapter.store.members import Members, Study, lock
 from adapter.store.merge import Mapped, Merged, MergeRule, Statement, content, merge, statement, whole_statement
+from adapter.store.names import Name, name_of
 from adapter.store.states import COLUMNS, MILLISECOND, Change, Put, State, Version
 
 _AT_ONCE = 500  # values in one statement

@@ -51,6 +51,7 @@ def gather(registration: Resource, subject: Dossier, terms: Terms, *, donor: Dos
     outside = of_course[""]
     return Subject(
         own(registration),
+        reference(registration.get("individual")),
         identifier(registration, terms.systems["subject"]),
         registration.get("actualArm", registration.get("assignedArm", "")),
         registration.get("status", ""),

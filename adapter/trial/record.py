@@ -149,12 +149,13 @@ class Donor:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One subject of the study, with what belongs to no course directly below it.
+    """One subject of the study, with what belongs to no course directly below it; `patient` is the study's own Patient.
 
     `site` is the enrolling Organization, `sites` the Organization of each of the subject's Patients.
     """
 
     ref: str
+    patient: str
     number: str
     arm: str
     status: str

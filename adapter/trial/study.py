@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
@@ -133,6 +133,47 @@ def tie(resource: dict[str, Any], number: str, *, study: StudyRules, identify: I
         The resource itself if it is tied already, or if its type has no way to say so; else a copy that is.
     """
     return _in_course(_in_study(resource, study), number, study.courses, identify)
+
+
+def untie(resource: dict[str, Any], *, study: StudyRules) -> dict[str, Any]:
+    """The reverse of `tie`, for what is of a member no more: the stay stands in the place of the course again.
+
+    Returns:
+        The resource itself if nothing ties it; else a copy that is not tied.
+    """
+    return _out_of_course(_out_of_study(resource, study), study.courses)
+
+
+def _out_of_study(resource: dict[str, Any], study: StudyRules) -> dict[str, Any]:
+    bare = {"resourceType": resource["resourceType"]}
+    made = dict(resource)
+    for name, value in _in_study(bare, study).items():
+        if isinstance(value, list):
+            made = _without(made, name, cast("list[Any]", value))
+        elif name not in bare and made.get(name) == value:
+            del made[name]
+    return resource if made == resource else made
+
+
+def _out_of_course(resource: dict[str, Any], courses: Courses) -> dict[str, Any]:
+    kind = resource["resourceType"]
+    if kind in courses.types and _phase(resource, courses):
+        bound = [one for one in resource["extension"] if one["url"] == courses.extension]
+        return _without(resource, "extension", bound) if bound else resource
+    course = resource.get("context", {}).get("reference", "").startswith("EpisodeOfCare/")
+    if kind not in courses.contexts or not course or not _phase(resource, courses):
+        return resource
+    beside: list[dict[str, Any]] = resource.get("supportingInformation", [])
+    stays = [one for one in beside if one.get("reference", "").startswith("Encounter/")][-1:]
+    bare = {name: value for name, value in resource.items() if name != "context"}
+    return {**_without(bare, "supportingInformation", stays), **({"context": stays[0]} if stays else {})}
+
+
+def _without(resource: dict[str, Any], name: str, items: list[Any]) -> dict[str, Any]:
+    """Without these items, and without the list where none is left."""
+    left = [one for one in resource.get(name, []) if one not in items]
+    rest = {key: value for key, value in resource.items() if key != name}
+    return {**resource, name: left} if left else rest
 
 
 def _in_study(resource: dict[str, Any], study: StudyRules) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import uvicorn
 
+from adapter.api.exchange import Made
 from adapter.api.hl7_over_http import Entrance, endpoint
 from adapter.api.routes import Auditing, create_app
 from adapter.data import data_folder
@@ -109,12 +110,23 @@ def empty_database(kind: str, request: pytest.FixtureRequest, folders: pytest.Te
 
 @contextmanager
 def served(
-    database: Database, *, token: str | None = None, entrance: Entrance | None = None, auditing: Auditing | None = None
+    database: Database,
+    *,
+    token: str | None = None,
+    entrance: Entrance | None = None,
+    auditing: Auditing | None = None,
+    made: Mapping[str, Made] | None = None,
 ) -> Generator[httpx.Client]:
     """The API as a server of its own thread; yields a client of it."""
     post_hl7 = endpoint(entrance, maximum=LARGEST) if entrance else None
     app = create_app(
-        database=database, index=INDEX, profiles=PROFILES, post_hl7=post_hl7, token=token, auditing=auditing
+        database=database,
+        index=INDEX,
+        profiles=PROFILES,
+        post_hl7=post_hl7,
+        token=token,
+        auditing=auditing,
+        made=made,
     )
     listening = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False))

@@ -18,7 +18,10 @@ from adapter.fhir import json
 from adapter.hl7v2.parse import header
 from adapter.mapper.catalog import MAPPED, Catalog, load_catalog
 from adapter.mapper.ids import resource_id
+from adapter.operate.provenance import Provenances
+from adapter.store.database import open_database
 from adapter.trial.study import load_study, tie
+from tests.integration.catalogue_stand import pass_through
 
 TOOLS = Path(__file__).parents[2].parent / "shared" / "tools"
 CASES = sorted((Path(__file__).parents[1] / "cases").glob("*/*/message.hl7"))
@@ -109,6 +112,16 @@ def test_every_resource_of_the_cases_is_valid(validator: Path, catalog: Catalog,
 def test_every_resource_of_the_demo_trial_is_valid(validator: Path, catalog: Catalog, tmp_path: Path) -> None:
     made = served(catalog, (message for feed in FEEDS for message in feed.messages()))
     assert len(made) > 1_000
+    assert unexplained(validator, made, tmp_path) == Counter()
+
+
+def test_provenance_of_messages_is_valid(validator: Path, catalog: Catalog, tmp_path: Path) -> None:
+    pass_through(tmp_path, *[message for feed in FEEDS for message in feed.messages()][:100:5])
+    database = open_database(f"sqlite:///{tmp_path}/adapter.db")
+    with database.read() as connection:
+        made = [said for _, said in Provenances(catalog).make(connection, range(1, 101))]
+    database.close()
+    assert len(made) > 10
     assert unexplained(validator, made, tmp_path) == Counter()
 
 

@@ -6,7 +6,7 @@ import pytest
 from adapter.errors import MappingError
 from adapter.fhir import r4
 from adapter.mapper.ids import resource_id
-from adapter.trial.study import load_study, subject_number, tie
+from adapter.trial.study import load_study, subject_number, tie, untie
 from tests.store_stand import MAPPINGS, MRN, STUDY_RULES, SUBJECT
 
 CORE = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
@@ -41,6 +41,18 @@ def test_administration_is_of_the_course_and_keeps_the_stay_beside_it():
     tied = tied_of({**marked("MedicationAdministration", "IND1"), "context": stay})
     assert (tied["context"], tied["supportingInformation"]) == (COURSE, [stay])
     assert tied_of(tied) is tied
+
+
+@pytest.mark.parametrize(
+    "kind", sorted({*COURSES.types, *COURSES.contexts, *STUDY_RULES.extensions, *STUDY_RULES.elements})
+)
+@pytest.mark.parametrize("phase", ["IND1", "MOB"])
+def test_what_is_untied_is_as_it_was_before(kind: str, phase: str):
+    told = {**marked(kind, phase), "note": [{"text": "x"}]}
+    beside = {"supportingInformation": [{"reference": "Medication/1"}], "context": {"reference": "Encounter/1"}}
+    for resource in (told, {**told, **beside}, {"resourceType": kind}):
+        assert untie(tied_of(resource), study=STUDY_RULES) == resource
+        assert untie(resource, study=STUDY_RULES) is resource
 
 
 @pytest.mark.parametrize("kind", ["Observation", "MedicationAdministration"])

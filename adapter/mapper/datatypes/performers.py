@@ -11,12 +11,15 @@ from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper.codes import HL7_TABLE, Coding
 from adapter.mapper.datatypes.converter import Bound, Converter
 from adapter.mapper.datatypes.cq import components
+from adapter.mapper.datatypes.cwe import BY, Concepts
+from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.datatypes.xcn import READS, bind_reference, performer
 from adapter.mapper.sites import Site
 
 FUNCTION = "http://hl7.org/fhir/StructureDefinition/event-performerFunction"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 PROVENANCE = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+PARTICIPATIONS = "0912-participation"
 ROLE = f"{HL7_TABLE}0443"
 
 ADMINISTERING = Coding(system=ROLE, code="AP", display="Administering Provider")
@@ -60,16 +63,22 @@ def _bind_agents(site: Site, paths: tuple[str, ...]) -> Bound:
     return agents
 
 
-def _bind_participants(site: Site, _paths: tuple[str, ...]) -> Bound:
-    """PRT: the persons (PRT-5) that take part, in whatever role."""
-    reference = bind_reference(site)
+def _bind_participants(site: Site, _paths: tuple[str, ...], *, named: bool) -> Bound:
+    """PRT: the persons (PRT-5) that take part; where it is `named`, with the role (PRT-4) as their function."""
+    reference, roles = bind_reference(site), Concepts(site, f"PRT-4{BY}{PARTICIPATIONS}")
 
-    def participants(segments: tuple[Segment, ...]) -> list[dict[str, Any]] | None:
+    def participants(segments: tuple[Segment, ...]) -> list[dict[str, Any]] | Doubt | None:
         made: list[dict[str, Any]] = []
+        doubts: list[Doubt] = []
         for segment in segments:
-            if segment.raw(2) != "D":
-                made += [who for one in segment.field(5) if (who := reference(one))]
-        return made or None
+            if segment.raw(2) == "D":
+                continue
+            role = roles.concept(segment.field(4)[0]) if named and segment.raw(4) else None
+            doubts += [role] if isinstance(role, Doubt) else []
+            known = without_doubt(role)
+            function = {"extension": [{"url": FUNCTION, "valueCodeableConcept": known}]} if known else {}
+            made += [{**function, **who} for one in segment.field(5) if (who := reference(one))]
+        return doubts[0].of(made or None) if doubts else made or None
 
     return participants
 
@@ -86,5 +95,6 @@ CONVERTERS = (
     _named("NDL-TechnicianReference", TECHNICIAN),
     _named("NDL-TranscriptionistReference", TRANSCRIBER),
     Converter("XCN-ProvenanceAgent", "BackboneElement", _bind_agents, sources=4, reads=READS),
-    Converter("PRT-Reference", "Reference", _bind_participants, sources=0, fields=(2, 4, 5)),
+    Converter("PRT-Performer", "Reference", partial(_bind_participants, named=True), sources=0, fields=(2, 4, 5)),
+    Converter("PRT-Reference", "Reference", partial(_bind_participants, named=False), sources=0, fields=(2, 5)),
 )
