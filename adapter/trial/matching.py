@@ -13,6 +13,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Annotated
 
+from pydantic import Field
+
 from adapter.trial.checked import LISTED, Part
 from adapter.trial.crs import propose
 from adapter.trial.ctcae import Toxicity
@@ -81,9 +83,9 @@ class Matching(Part):
     """How much two sources may differ and still agree, and which events are answered as well (queries.yaml)."""
 
     answered: Annotated[tuple[Answered, ...], LISTED]
-    days: int
-    minutes: int
-    apart_days: int
+    days: int = Field(ge=0)
+    minutes: int = Field(ge=0)
+    apart_days: int = Field(alias="apart-days", ge=0)
 
 
 def matches(subject: Subject, rules: TrialRules, matching: Matching, senders: Senders) -> tuple[Match, ...]:
