@@ -73,10 +73,13 @@ def _counted(resources: Iterable[Resource], terms: Terms) -> dict[str, list[Meas
     for one in resources:
         if one["resourceType"] != "Observation":
             continue
-        said, value, place = reading.statement(one, terms), reading.measurement(one, terms), _place(one, terms)
+        place, focus = _place(one, terms), one.get("focus")
+        if not (focus or place[2]):
+            continue  # of no aliquot, as nearly all are: not worth a reading
+        said, value = reading.statement(one, terms), reading.measurement(one, terms)
         if said and said.key == "ALIQUOT-NUMBER":
             numbers[place] = said.text
-        if value and (focus := one.get("focus")):
+        if value and focus:
             by_aliquot[reference(focus[0])].append(value)
         elif value and place[2]:
             by_place[place].append(value)

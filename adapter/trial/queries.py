@@ -12,6 +12,7 @@ from adapter.errors import MappingError
 from adapter.trial.checked import read
 from adapter.trial.querying import courses, doses, enrolment, events, values
 from adapter.trial.querying.case import Case, Finding, Rule, source
+from adapter.trial.querying.catalogue import GIVES
 from adapter.trial.querying.limits import SEVERITIES, QueryRules, Severity
 from adapter.trial.rules import TrialRules
 
@@ -42,10 +43,17 @@ def load_queries(mappings: Path, trial: TrialRules) -> QueryRules:
     """Read trial/queries.yaml of the folder.
 
     Raises:
-        MappingError: the file cannot be read, does not say what it must, or names a measurement that is not known.
+        MappingError: the file cannot be read, does not say what it must, has not one text for each rule, or names a
+            measurement that is not known.
     """
     file = mappings / "trial" / "queries.yaml"
     rules = read(file, QueryRules)
+    for rule in sorted(GIVES.keys() ^ rules.queries.keys()):
+        what = "has no text" if rule in GIVES else "is no rule"
+        raise MappingError(f"queries: {rule!r} {what}", file=file, line=1)
+    for rule, said in rules.queries.items():
+        if unknown := said.names - GIVES[rule]:
+            raise MappingError(f"queries.{rule}.text: {{{min(unknown)}}} is not given by the rule", file=file, line=1)
     named = (*rules.plausible, *rules.limits.site_of, rules.limits.marrow_key)
     for one in named:
         if one not in trial.terms.units:
@@ -54,13 +62,9 @@ def load_queries(mappings: Path, trial: TrialRules) -> QueryRules:
 
 
 def queries(case: Case) -> tuple[Query, ...]:
-    """Every query of a subject, the gravest first.
-
-    Raises:
-        KeyError: queries.yaml has no text for a rule, or one that asks for what the rule does not say.
-    """
+    """Every query of a subject, the gravest first; none of a historical control, whom nobody can ask about any more."""
     if case.subject.arm not in case.trial.plan.arms:
-        return ()  # a historical control: nobody can be asked any more
+        return ()
     found = [_query(case, finding) for rule in RULES for finding in rule(case)]
     return tuple(sorted(found, key=lambda one: (SEVERITIES.index(one.severity), one.rule, one.course, one.id)))
 

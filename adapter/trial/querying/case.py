@@ -94,9 +94,8 @@ class Case:
     @cached_property
     def ended(self) -> date:
         """The day from which on nothing more is expected of the subject: death or the end of participation."""
-        return min(
-            [*self.deaths.values(), *([self.subject.off_study] if self.subject.off_study else [])], default=date.max
-        )
+        left = self.subject.off_study or date.max
+        return min((left, *self.deaths.values()))
 
     def overdue(self, since: date, days: int) -> bool:
         """Whether so many days have passed, and the subject was in the study all the time."""

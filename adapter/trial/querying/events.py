@@ -77,7 +77,9 @@ def _key(one: Match) -> str:
 
 def _values(one: Match) -> dict[str, str]:
     grade = next((said.other for said in one.differences if said.what == "grade"), "")
-    return {"event": one.fact, "fact": one.fact, "grade": grade, "differences": _told(one.differences)}
+    first = next(iter(one.differences), None)
+    both = {"reported": first.reported, "computed": first.other} if first else {}
+    return {"event": one.fact, "fact": one.fact, "grade": grade, "differences": _told(one.differences), **both}
 
 
 def _told(differences: Iterable[Difference]) -> str:

@@ -1,9 +1,9 @@
 """What mappings/trial/queries.yaml says: limits, plausible values, how grave a query is and its text."""
 
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from adapter.trial.checked import LISTED, STATED, Number, Part, Text, Whole
 from adapter.trial.matching import Matching
@@ -31,16 +31,15 @@ class Limits(Part):
     outcome_closed: Texts = Field(alias="outcome-closed")
 
 
+def _range(said: Any) -> Any:
+    return dict(zip(("low", "high"), cast("list[Any]", said), strict=False)) if isinstance(said, list) else said
+
+
 class Range(Part):
-    """The lowest and the highest plausible value."""
+    """The lowest and the highest plausible value, written as `[0, 200]`."""
 
     low: float
     high: float
-
-    @model_validator(mode="before")
-    @classmethod
-    def _two(cls, said: object) -> object:
-        return dict(zip(("low", "high"), said, strict=True)) if isinstance(said, list) and len(said) == 2 else said
 
     @model_validator(mode="after")
     def _in_order(self) -> "Range":
@@ -66,5 +65,5 @@ class QueryRules(Part):
 
     limits: Limits
     matching: Matching
-    plausible: dict[str, Range]
+    plausible: dict[str, Annotated[Range, BeforeValidator(_range)]]
     queries: dict[str, QueryText]
