@@ -81,6 +81,7 @@ class Service:
             accept=self._accept,
             replays=Replayer(database, stock.present(), clock),
             imports=Importer(database, stock.sheets, self._give, clock),
+            asking=stock.asking,
         )
         self._intake.tally = self._control.tally
 

@@ -17,6 +17,7 @@ from adapter.judge.rules import rules as judging
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.engine import Mapped
 from adapter.mapper.placeholders import load_placeholders
+from adapter.operate.queries import Asking
 from adapter.replay.present import Present
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
@@ -36,6 +37,7 @@ class Stock:
     search_index: SearchIndex
     profiles: Path
     sheets: Mapping[str, Sheet]
+    asking: Asking
 
     @classmethod
     def load(cls, mappings: Path | None = None) -> "Stock":
@@ -49,7 +51,8 @@ class Stock:
         """
         mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
         index, catalog = load_search_index(profiles), load_catalog(mappings)
-        return cls(catalog, worker_rules(mappings, catalog, index), index, profiles, load_sheets(mappings))
+        rules = worker_rules(mappings, catalog, index)
+        return cls(catalog, rules, index, profiles, load_sheets(mappings), Asking.load(mappings))
 
     def convert(self, claimed: Claimed) -> Converted:
         """Convert a message of the inbox by these mappings.

@@ -155,7 +155,7 @@ class Records:
             "period": {"start": "2019-03-08"},
         }
         self.registration = resource("ResearchSubject", "s1", **(elements | registered))
-        organization = {"managingOrganization": {"reference": "Organization/fahzu"}}
+        organization: dict[str, Any] = {"managingOrganization": {"reference": "Organization/fahzu"}}
         subject_number = [{"system": SYSTEMS["subject"], "value": "ATLI-901"}]
         self.patients = [
             resource(

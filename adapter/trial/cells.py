@@ -70,12 +70,12 @@ def _counted(resources: Iterable[Resource], terms: Terms) -> dict[str, list[Meas
     numbers: dict[Place, str] = {}
     by_aliquot: dict[str, list[Measurement]] = defaultdict(list)
     by_place: dict[Place, list[Measurement]] = defaultdict(list)
-    for one in resources:
-        if one["resourceType"] != "Observation":
-            continue
-        place, focus = _place(one, terms), one.get("focus")
+    # nearly all results are of no aliquot, and not worth a reading
+    marked = ((one, _place(one, terms)) for one in resources if one["resourceType"] == "Observation")
+    for one, place in marked:
+        focus = one.get("focus")
         if not (focus or place[2]):
-            continue  # of no aliquot, as nearly all are: not worth a reading
+            continue
         said, value = reading.statement(one, terms), reading.measurement(one, terms)
         if said and said.key == "ALIQUOT-NUMBER":
             numbers[place] = said.text

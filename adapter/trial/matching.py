@@ -7,6 +7,7 @@ Two messages on one event, or on one infusion, of one hospital are one resource 
 of two hospitals, or of two identifiers, are left to be matched (`twice.py`).
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -225,9 +226,8 @@ def _days(what: str, reported: date | None, other: date | None, tolerated: int) 
 
 
 def agreement(found: Iterable[Match]) -> Mapping[tuple[str, str], Mapping[Standing, int]]:
-    """How often each fact agrees, by fact and second source."""
-    counted: dict[tuple[str, str], dict[Standing, int]] = {}
+    """How often each fact agrees or not, by fact and second source."""
+    counted: dict[tuple[str, str], Counter[Standing]] = defaultdict(Counter)
     for one in found:
-        of_fact = counted.setdefault((one.fact, one.against), dict.fromkeys(Standing, 0))
-        of_fact[one.standing] += 1
+        counted[one.fact, one.against][one.standing] += 1
     return counted

@@ -32,9 +32,15 @@ def low_neutrophils(number: float = 0.3) -> Resource:
     return observation(NEUTROPHILS, INFUSED, number, "10*9/L")
 
 
-def second_course(start: date, **more: object) -> Resource:
-    elements = {"status": "active", "type": [coded("phase", "CSD1")], "period": {"start": str(start)}} | more
-    return resource("EpisodeOfCare", "c2", patient={"reference": "Patient/p1"}, **elements)
+def second_course(start: date) -> Resource:
+    return resource(
+        "EpisodeOfCare",
+        "c2",
+        status="active",
+        type=[coded("phase", "CSD1")],
+        patient={"reference": "Patient/p1"},
+        period={"start": str(start)},
+    )
 
 
 def overlapping() -> Records:
