@@ -73,6 +73,12 @@ def silent_hospital() -> Records:
     return records
 
 
+def numbered_only() -> Records:
+    records = Records()
+    records.patients[1] = resource("Patient", "p1", identifier=[{"system": "mrn", "value": "00A1"}])
+    return records
+
+
 def untyped() -> Records:
     return Records().without("Observation/hla-p1-C")
 
@@ -248,6 +254,10 @@ def test_the_dead_are_not_asked_for_marrow_and_response() -> None:
     records = dead(INFUSED + timedelta(days=2))
     records.without(f"Observation/MICROCHIM-INDEL-{INFUSED + timedelta(days=7)}", "Observation/RESP-IWG2003-p1")
     assert records.rules() == []
+
+
+def test_a_hospital_record_known_by_its_number_alone_has_sent_nothing() -> None:
+    assert numbered_only().rules() == ["hospital-record-missing"]
 
 
 def test_a_historical_control_is_not_asked_about() -> None:

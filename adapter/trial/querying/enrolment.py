@@ -7,6 +7,9 @@ from adapter.trial.elements import identifier, moment, own, reference
 from adapter.trial.people import Person
 from adapter.trial.querying.case import Case, Finding
 
+_NUMBERED = frozenset({"resourceType", "id", "meta", "identifier"})
+"""All that a Patient has who is known only from the registration, by the number of the hospital's record."""
+
 
 def consent(case: Case) -> Iterator[Finding]:
     """Consent must be there, and not later than the first study drug."""
@@ -51,17 +54,16 @@ def diagnosis(case: Case) -> Iterator[Finding]:
 def hospital_record(case: Case) -> Iterator[Finding]:
     """Every hospital record that the registration names (Patient.link) has sent something."""
     patients = case.known.subject.person.patients
-    there = {own(one) for one in patients}
+    heard = {own(one) for one in patients if not one.keys() <= _NUMBERED}
     missing: dict[str, str] = {}
     for one in patients:
         for link in one.get("link", []):
             named = link.get("other", {})
-            if (ref := reference(named)) and ref not in there:
+            if (ref := reference(named)) and ref not in heard:
                 missing[ref] = named.get("identifier", {}).get("value", ref)
     if missing:
-        yield Finding(
-            "hospital-record-missing", "", (case.subject.ref,), {"records": ", ".join(sorted(missing.values()))}
-        )
+        values = {"records": ", ".join(sorted(missing.values()))}
+        yield Finding("hospital-record-missing", "", (case.subject.ref,), values)
 
 
 def typing(case: Case) -> Iterator[Finding]:
