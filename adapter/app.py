@@ -140,6 +140,6 @@ def _outlive_nobody(stop: threading.Event) -> None:
 
 def _worker(database: Database, stock: Stock, name: str, work: Work) -> Worker:
     worker = Worker(database, name=name, convert=stock.convert, rules=stock.rules, clock=now)
-    worker.spare = Deriver(database, stock.rules, stock.trial, now).run_once
+    worker.spare = Deriver(database, stock.rules, stock.asking.trial, now).run_once
     worker.work = work
     return worker

@@ -1,10 +1,11 @@
 """The operator's side of the service: its interface, its metrics, the watch, and the door for commands."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -16,6 +17,7 @@ from adapter.monitor import Monitor
 from adapter.operate import door
 from adapter.operate.explain import Explanation
 from adapter.operate.imports import Imports
+from adapter.operate.queries import Asking, Only, listing
 from adapter.operate.replays import Replays
 from adapter.settings import Settings
 from adapter.store.database import Database
@@ -29,7 +31,7 @@ class Control:
     """One for a service; `works` are what its workers count, `tally` what its intake does.
 
     `certificates` tells the days left by listener, `accept` takes what was refused as a whole, `replays` carries out
-    replays, `imports` takes rows of tables.
+    replays, `imports` takes rows of tables, `asking` are the rules of the trial office's queries.
     """
 
     settings: Settings
@@ -41,6 +43,7 @@ class Control:
     accept: Accept | None = None
     replays: Replays | None = None
     imports: Imports | None = None
+    asking: Asking | None = None
     token: str = field(default_factory=door.new_token, repr=False)
     tally: Tally = field(init=False)
 
@@ -66,8 +69,21 @@ class Control:
             wal=wal,
             clock=self.clock,
         )
-        operator = Operator(self.database, tokens, Explanation(self.catalog), self.accept, self.replays, self.imports)
+        operator = Operator(
+            self.database,
+            tokens,
+            Explanation(self.catalog),
+            self.accept,
+            self.replays,
+            self.imports,
+            self._queries if self.asking else None,
+        )
         add_operator(app, operator, observed)
+
+    def _queries(self, only: Only) -> Iterator[dict[str, Any]]:
+        if self.asking:
+            today = self.clock().astimezone(self.asking.trial.terms.zone).date()
+            yield from listing(self.database, self.asking, only, as_of=today)
 
     @contextmanager
     def watching(self, url: str, incidents: Incidents) -> Generator[None]:

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapter.data import PROGRAM, program_version
+from adapter.fhir import json
 from adapter.mapper.engine import Mapped
 from adapter.mapper.ids import resource_id
 from adapter.operate.provenance import OPERATION, participant
-from adapter.store import dossiers, due
+from adapter.store import due, subjects
 from adapter.store.database import Connection, Database
 from adapter.trial.derived import derive
 from adapter.trial.elements import Resource, identifier, own, reference
@@ -24,11 +25,9 @@ from adapter.trial.rules import TrialRules
 from adapter.worker import Rules
 
 QUIET = timedelta(seconds=5)
-READ = frozenset(
-    {
-        *("AdverseEvent", "BiologicallyDerivedProduct", "Condition", "EpisodeOfCare", "MedicationAdministration"),
-        *("Observation", "Patient", "Procedure", "ResearchSubject"),
-    }
+READ = (
+    *("AdverseEvent", "BiologicallyDerivedProduct", "Condition", "EpisodeOfCare", "MedicationAdministration"),
+    *("Observation", "Patient", "Procedure", "ResearchSubject"),
 )
 
 
@@ -62,7 +61,7 @@ class Deriver:
 
     def _derived(self, connection: Connection, number: str) -> Iterator[Resource]:
         """The facts of a subject as they are now, and those that are stored and cannot be derived any more."""
-        known = dossiers.resources(connection, number, READ)
+        known = _known(connection, number)
         subject = self._subject(connection, known)
         now = (
             [proposal(fact, subject, self._trial.terms, resource_id) for fact in derive(subject, self._trial)]
@@ -80,7 +79,7 @@ class Deriver:
         person = next(iter(persons((one for one in known if one["resourceType"] == "Patient"), terms)), None)
         if registration is None or person is None:
             return None
-        of_donor = dossiers.resources(connection, donor_number(known, terms), READ)
+        of_donor = _known(connection, donor_number(known, terms))
         donor = next(iter(persons((one for one in of_donor if one["resourceType"] == "Patient"), terms)), None)
         giver = Dossier(donor, of_donor) if donor else None
         return gather(registration, Dossier(person, known), terms, donor=giver)
@@ -96,6 +95,11 @@ class Deriver:
             account = self._writing.writer(connection, now)
             account.put(_stated(_account(number, patient, sorted(changed), now), now), site="", message_id=0)
             account.flush()
+
+
+def _known(connection: Connection, number: str) -> list[Resource]:
+    found = subjects.resources(connection, subjects.patients_of(connection, number), READ)
+    return [json.computable(body) for body in found]
 
 
 def _stated(resource: Resource, now: datetime) -> Mapped:

@@ -83,6 +83,7 @@ class Service:
             accept=self._accept,
             replays=Replayer(database, present, clock),
             imports=Importer(database, stock.sheets, self._give, clock),
+            asking=stock.asking,
         )
         self._intake.tally = self._control.tally
 

@@ -19,10 +19,10 @@ from adapter.judge.rules import rules as judging
 from adapter.mapper.catalog import Catalog, load_catalog
 from adapter.mapper.engine import Mapped
 from adapter.mapper.placeholders import load_placeholders
+from adapter.operate.queries import Asking
 from adapter.replay.present import Present
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
-from adapter.trial.rules import TrialRules, load_rules
 from adapter.trial.study import load_study, subject_number
 from adapter.worker import Rules
 
@@ -40,7 +40,7 @@ class Stock:
     mappings: Path
     profiles: Path
     sheets: Mapping[str, Sheet]
-    trial: TrialRules
+    asking: Asking
 
     @classmethod
     def load(cls, mappings: Path | None = None) -> "Stock":
@@ -54,15 +54,8 @@ class Stock:
         """
         mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
         index, catalog = load_search_index(profiles), load_catalog(mappings)
-        return cls(
-            catalog,
-            worker_rules(mappings, catalog, index),
-            index,
-            mappings,
-            profiles,
-            load_sheets(mappings),
-            load_rules(mappings),
-        )
+        rules = worker_rules(mappings, catalog, index)
+        return cls(catalog, rules, index, mappings, profiles, load_sheets(mappings), Asking.load(mappings))
 
     def convert(self, claimed: Claimed) -> Converted:
         """Convert a message of the inbox by these mappings.

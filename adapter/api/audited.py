@@ -19,7 +19,7 @@ AUDITED = ("/fhir/", "/operator/")
 BUDGET_SECONDS = 3.0
 """A disk that does not answer must not keep readers waiting for ever."""
 
-OPERATED = frozenset({"messages", "incidents", "figures", "codes", "requeue", "release"})
+OPERATED = frozenset({"messages", "incidents", "figures", "codes", "queries", "requeue", "release"})
 """What stands in the place of a resource type in an address of the operator's interface."""
 
 _METADATA = "/fhir/metadata"  # says what is served, and nothing of anybody

@@ -5,7 +5,7 @@ machine (`operate/door.py`). Every request is in the access audit before it is a
 """
 
 import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from adapter.fhir import json
 from adapter.operate import messages, repairs, worklist
 from adapter.operate.asked import NAMES, asked_for
 from adapter.operate.imports import Imports, Rows
+from adapter.operate.queries import Only
 from adapter.operate.replays import Order, Replays, selected
 from adapter.request_errors import BadParameter, LoginRequired, NotFound
 from adapter.store import record, standing
@@ -40,6 +41,7 @@ class Operator:
     accept: Accept | None = None
     replays: Replays | None = None
     imports: Imports | None = None
+    queries: Callable[[Only], Iterator[dict[str, Any]]] | None = None
 
 
 def endpoint(operator: Operator, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -105,6 +107,14 @@ def list_codes(operator: Operator, _: Request, said: dict[str, Any]) -> dict[str
     limit = min(_number(said, "limit") or 100, MOST)
     with operator.database.read() as connection:
         return {"codes": worklist.codes(connection, site=str(said.get("site", "")), limit=limit)}
+
+
+def list_queries(operator: Operator, _: Request, said: dict[str, Any]) -> dict[str, Any]:
+    """`GET /operator/queries`: what the trial office must ask about, as it is now."""
+    if operator.queries is None:
+        raise NotFound("this program answers no queries")
+    only = Only(*(str(said.get(name, "")) for name in ("subject", "site", "rule", "severity")))
+    return {"queries": list(operator.queries(only))}
 
 
 def repair(kind: str) -> _Handler:

@@ -103,6 +103,7 @@ def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
         ("/operator/incidents", operate.list_incidents),
         ("/operator/figures", operate.figures),
         ("/operator/codes", operate.list_codes),
+        ("/operator/queries", operate.list_queries),
     ):
         app.add_route(path, operate.endpoint(operator, handler), methods=_READ)
     for kind in STATES:

@@ -30,6 +30,7 @@ COMMANDS = {
     "site": "site",
     "coverage": "coverage",
     "codes": "codes",
+    "queries": "queries",
     "diff": "diff",
     "report": "report",
     "guide": "guide",

@@ -14,6 +14,7 @@ from adapter.imports.sheet import load_sheets
 from adapter.mapper.catalog import load_catalog
 from adapter.operate import ucum
 from adapter.store.merge import load_merge_rules
+from adapter.trial.queries import load_queries
 from adapter.trial.rules import load_rules
 from adapter.trial.study import load_study
 
@@ -30,7 +31,7 @@ def check(
     catalog = load_catalog(maps)
     load_merge_rules(maps)
     load_study(maps)
-    load_rules(maps)
+    load_queries(maps, load_rules(maps))
     load_sheets(maps)
     check_definitions(definitions)
     units = _units(maps)

@@ -70,13 +70,16 @@ def _counted(resources: Iterable[Resource], terms: Terms) -> dict[str, list[Meas
     numbers: dict[Place, str] = {}
     by_aliquot: dict[str, list[Measurement]] = defaultdict(list)
     by_place: dict[Place, list[Measurement]] = defaultdict(list)
-    for one in resources:
-        if one["resourceType"] != "Observation":
+    # nearly all results are of no aliquot, and not worth a reading
+    marked = ((one, _place(one, terms)) for one in resources if one["resourceType"] == "Observation")
+    for one, place in marked:
+        focus = one.get("focus")
+        if not (focus or place[2]):
             continue
-        said, value, place = reading.statement(one, terms), reading.measurement(one, terms), _place(one, terms)
+        said, value = reading.statement(one, terms), reading.measurement(one, terms)
         if said and said.key == "ALIQUOT-NUMBER":
             numbers[place] = said.text
-        if value and (focus := one.get("focus")):
+        if value and focus:
             by_aliquot[reference(focus[0])].append(value)
         elif value and place[2]:
             by_place[place].append(value)

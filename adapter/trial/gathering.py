@@ -13,7 +13,7 @@ from adapter.trial.record import Course, Donor, Dose, Event, Infusion, Measureme
 from adapter.trial.terms import Terms
 
 Fact = Measurement | Statement | Dose | Event | Infusion
-One = TypeVar("One", Dose, Event, Measurement, Statement)
+One = TypeVar("One", Dose, Event, Infusion, Measurement, Statement)
 Keyed = TypeVar("Keyed", Measurement, Statement)
 
 _SEX = {"male": "M", "female": "F"}
@@ -66,6 +66,7 @@ def gather(registration: Resource, subject: Dossier, terms: Terms, *, donor: Dos
         _grouped(outside, Statement),
         _of(outside, Event),
         _donor(donor, found, terms),
+        _of(outside, Infusion),
     )
 
 
@@ -188,6 +189,7 @@ def _complete(course: Course, facts: Iterable[Fact]) -> Course:
         measured=_grouped(facts, Measurement),
         stated=_grouped(facts, Statement),
         events=_of(facts, Event),
+        others=tuple(one for one in _of(facts, Infusion) if one != course.infusion),
     )
 
 

@@ -109,7 +109,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """One course: chemotherapy and the infusion that follows it. `number` counts courses by their beginning, from 1."""
+    """One course: chemotherapy and the infusion that follows it. `number` counts courses by their beginning, from 1.
+
+    `others` are the course's further infusions, which may be the same one told again.
+    """
 
     ref: str
     number: int
@@ -120,6 +123,7 @@ class Course:
     measured: Mapping[str, tuple[Measurement, ...]] = field(default_factory=dict[str, tuple[Measurement, ...]])
     stated: Mapping[str, tuple[Statement, ...]] = field(default_factory=dict[str, tuple[Statement, ...]])
     events: tuple[Event, ...] = ()
+    others: tuple[Infusion, ...] = ()
 
     @property
     def induction(self) -> bool:
@@ -169,6 +173,7 @@ class Subject:
     stated: Mapping[str, tuple[Statement, ...]]
     events: tuple[Event, ...]
     donor: Donor | None = None
+    infusions: tuple[Infusion, ...] = ()
 
     def one(self, key: str) -> Statement | None:
         """The latest answer of this key, in a course or outside."""

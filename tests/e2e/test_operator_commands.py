@@ -238,6 +238,14 @@ def test_the_token_for_commands_is_readable_by_its_owner_alone_and_gone_afterwar
     assert not door.exists()
 
 
+def test_the_trial_offices_queries_are_answered_and_a_wrong_filter_is_refused(tmp_path: Path):
+    with adapter(tmp_path / "data") as it:
+        door = it.program.data / "operator.json"
+        with client(it, json.loads(door.read_bytes())["token"]) as asking:
+            assert asking.get("/operator/queries?severity=major").json() == {"queries": []}
+            assert asking.get("/operator/queries?severity=grave").status_code == 400
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [

@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator
 
 import pytest
+import yaml
 
 from adapter import errors, judged_errors, protocol_errors, request_errors
 from adapter.cli import COMMANDS
@@ -61,6 +62,12 @@ def test_operating_names_every_command_that_operators_have() -> None:
     text = (PROJECT / "docs/operating.md").read_text()
     operators = COMMANDS.keys() - {"serve", "convert", "send", "check", "demo"}
     assert [name for name in operators if f"adapter {name}" not in text] == []
+
+
+def test_queries_tells_every_rule_as_the_mappings_have_it() -> None:
+    rules = yaml.safe_load((PROJECT / "mappings/trial/queries.yaml").read_text(encoding="utf-8"))["queries"]
+    expected = [(f"`{name}`", rule["severity"], rule["text"]) for name, rule in rules.items()]
+    assert [tuple(row) for row in table_rows(PROJECT / "docs/queries.md") if row[0].startswith("`")] == expected
 
 
 def test_every_setting_has_its_heading_and_no_heading_is_left_over() -> None:

@@ -12,9 +12,10 @@ import httpx
 from adapter.demo.feeds import FEEDS
 from adapter.demo.program import running
 from adapter.fhir import json
-from adapter.trial.elements import own, reference
+from adapter.trial.elements import identifier, own, reference
 from adapter.trial.gathering import Dossier, donor_number, gather
 from adapter.trial.people import persons as joined
+from adapter.trial.querying.case import Known
 from adapter.trial.record import Subject
 from adapter.trial.terms import Terms
 from tests.integration.cohort import stream
@@ -73,10 +74,10 @@ def persons(patients: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
     """Patient reference → (subject number, `subject` or `donor`), through identifiers and links."""
     found: dict[str, tuple[str, str]] = {}
     for patient in patients:
-        for identifier in patient["identifier"]:
-            if identifier["system"] in {SUBJECT, DONOR}:
-                who = "subject" if identifier["system"] == SUBJECT else "donor"
-                person = (identifier["value"].removeprefix("DON-"), who)
+        for one in patient["identifier"]:
+            if one["system"] in {SUBJECT, DONOR}:
+                who = "subject" if one["system"] == SUBJECT else "donor"
+                person = (one["value"].removeprefix("DON-"), who)
                 found[f"Patient/{patient['id']}"] = person
                 for link in patient.get("link", []):
                     found[link["other"]["reference"]] = person
@@ -85,6 +86,11 @@ def persons(patients: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
 
 def subjects(world: World, terms: Terms) -> tuple[Subject, ...]:
     """The record of every subject, in the order of their numbers."""
+    return tuple(gather(one.registration, one.subject, terms, donor=one.donor) for one in records(world, terms))
+
+
+def records(world: World, terms: Terms) -> list[Known]:
+    """What is known of every subject, in the order of their numbers."""
     of = {ref: person for person in joined(world.resources["Patient"], terms) for ref in person.refs}
     cells = {own(one): one for one in world.resources["BiologicallyDerivedProduct"]}
     known: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -95,12 +101,12 @@ def subjects(world: World, terms: Terms) -> tuple[Subject, ...]:
                 known[owner.patients[0]["id"]].append(one)
     dossiers = {person.patients[0]["id"]: Dossier(person, known[person.patients[0]["id"]]) for person in of.values()}
     donors = {one.person.donor: one for one in dossiers.values() if one.person.donor}
-    found = []
+    found: list[Known] = []
     for registration in world.resources["ResearchSubject"]:
         dossier = dossiers[of[reference(registration["individual"])].patients[0]["id"]]
         donor = donors.get(donor_number(dossier.resources, terms))
-        found.append(gather(registration, dossier, terms, donor=donor))
-    return tuple(sorted(found, key=lambda one: one.number))
+        found.append(Known(registration, dossier, donor))
+    return sorted(found, key=lambda one: identifier(one.registration, SUBJECT))
 
 
 def _owner(resource: dict[str, Any], cells: Mapping[str, dict[str, Any]]) -> str:
