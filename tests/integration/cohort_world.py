@@ -30,8 +30,9 @@ TYPES = (
 
 @dataclass
 class World:
-    """What was answered, and everything that the API serves afterwards."""
+    """What was answered, and everything that the API serves afterwards; `folder` is the data folder, left as it was."""
 
+    folder: Path
     answers: dict[str, Counter[str]] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -39,7 +40,7 @@ class World:
 
 
 async def play(folder: Path) -> World:
-    world = World()
+    world = World(folder)
     async with running(folder) as program:
 
         async def send(feed: Any) -> None:
