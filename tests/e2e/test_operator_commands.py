@@ -1,4 +1,4 @@
-"""The operator's commands and interface beside the real program, on SQLite and on PostgreSQL."""
+"""The operator's commands and interface beside the real program; the store is tried on both engines elsewhere."""
 
 import fcntl
 import json
@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ import pytest
 
 from adapter.access.audit import files, verify
 from adapter.cli.running import user
-from tests.databases import postgresql
 from tests.e2e.stand import SECONDS, Adapter, adapter
 from tests.integration.intake_stand import OBR, OBX, PID, header, message, result
 
@@ -71,25 +70,10 @@ def settled(it: Adapter) -> dict[str, int]:
     return {row["state"]: row["n"] for row in it.rows("SELECT state, count(*) AS n FROM message GROUP BY state")}
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def kind(request: pytest.FixtureRequest) -> Callable[[], dict[str, str]]:
-    """Gives a program an empty database of its own."""
-    if request.param == "sqlite":
-        return dict[str, str]
-    server: str = request.getfixturevalue("postgres_server")
-    return lambda: {"database_url": postgresql(server)}
-
-
-@pytest.fixture
-def settings(kind: Callable[[], dict[str, str]]) -> dict[str, str]:
-    """The database of a program of one test."""
-    return kind()
-
-
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory, kind: Callable[[], dict[str, str]]) -> Generator[Adapter]:
+def program(tmp_path_factory: pytest.TempPathFactory) -> Generator[Adapter]:
     """A program that has one message of every kind."""
-    with adapter(tmp_path_factory.mktemp("operator"), operator_token=TOKEN, **kind()) as it:
+    with adapter(tmp_path_factory.mktemp("operator"), operator_token=TOKEN) as it:
         refused = message(header(msh_10="R1", msh_9="NMD^N02"), PID)
         bad_bytes = message(header(msh_10="R2"), PID, OBR, OBX) + b"NTE|1||\xd5\xc5\xff\r"
         other = PID.replace("00A90001", "00A90002")
@@ -173,8 +157,8 @@ def reads(it: Adapter) -> list[dict[str, Any]]:
     return [line for line in lines if line["type"] == "messages" and line["id"]]
 
 
-def test_a_command_that_shows_a_message_is_in_the_access_audit(tmp_path: Path, settings: dict[str, str]):
-    with adapter(tmp_path / "data", **settings) as it:
+def test_a_command_that_shows_a_message_is_in_the_access_audit(tmp_path: Path):
+    with adapter(tmp_path / "data") as it:
         send(it, [result(msh_10="M1")])
         assert settled(it) == {"mapped": 1}
         number = number_of(it, "M1")
@@ -191,8 +175,8 @@ def test_a_command_that_shows_a_message_is_in_the_access_audit(tmp_path: Path, s
     assert verify(it.program.data / "audit").broken == ()
 
 
-def test_what_cannot_be_recorded_is_not_shown(tmp_path: Path, settings: dict[str, str]):
-    with adapter(tmp_path / "data", **settings) as it:
+def test_what_cannot_be_recorded_is_not_shown(tmp_path: Path):
+    with adapter(tmp_path / "data") as it:
         send(it, [result(msh_10="M1")])
     with locked(it.program.data / "audit" / "lock"):
         shown = ran("message", "1", of=it)
@@ -294,8 +278,8 @@ def test_doctor_names_the_stuck_lane_and_who_mends_it(program: Adapter):
     assert [one["name"] for one in lines if one["level"] != "fine" and not one["advice"]] == []
 
 
-def test_h1_h3_requeue_shows_a_plan_then_does_it_once(tmp_path: Path, settings: dict[str, str]):
-    with adapter(tmp_path / "data", **settings) as it:
+def test_h1_h3_requeue_shows_a_plan_then_does_it_once(tmp_path: Path):
+    with adapter(tmp_path / "data") as it:
         send(it, [cancelled(f"U{number}") for number in range(20)])
         assert settled(it) == {"mapped": 20}
         (planned,) = objects(run("requeue", "--state", "mapped", "--json", of=it))
@@ -331,11 +315,9 @@ def run_failing(*arguments: str, of: Adapter) -> str:
 
 
 @pytest.mark.parametrize("running", [True, False], ids=["beside the program", "without a program"])
-def test_f24_release_lets_the_lane_go_on_and_a_second_run_finds_nothing(
-    tmp_path: Path, settings: dict[str, str], *, running: bool
-):
+def test_f24_release_lets_the_lane_go_on_and_a_second_run_finds_nothing(tmp_path: Path, *, running: bool):
     data = tmp_path / "data"
-    with adapter(data, **settings) as it:
+    with adapter(data) as it:
         send(it, [suspect("H1"), result(msh_10="M1"), result(msh_10="M2")])
         assert settled(it) == {"held": 1, "received": 2}
         asked = ("release", "--state", "held", "--yes", "--reason", "agreed with the ward", "--json")
@@ -346,13 +328,13 @@ def test_f24_release_lets_the_lane_go_on_and_a_second_run_finds_nothing(
     if not running:
         assert objects(run(*asked, of=it))[0]["done"] == 1
         assert objects(run(*asked, of=it))[0]["done"] == 0
-        with adapter(data, **settings) as it:
+        with adapter(data) as it:
             assert settled(it) == {"ignored": 1, "mapped": 2}
     assert "H2F-3003" in run("messages", "--state", "ignored", of=it)
 
 
-def test_incidents_are_listed_and_the_exit_code_says_whether_one_is_open(tmp_path: Path, settings: dict[str, str]):
-    with adapter(tmp_path / "data", **settings) as it:
+def test_incidents_are_listed_and_the_exit_code_says_whether_one_is_open(tmp_path: Path):
+    with adapter(tmp_path / "data") as it:
         assert "no incident" in run("incidents", of=it)
         send(it, [result(msh_10="X1", msh_3="NOBODY", msh_4="NOWHERE")])
         due = time.monotonic() + SECONDS
