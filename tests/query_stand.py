@@ -78,7 +78,14 @@ def typed(patient: str) -> list[dict[str, Any]]:
 
 
 def event(
-    code: str, name: str, on: date, grade: int, *, message: str = "FAHZU#5", until: date | None = None
+    code: str,
+    name: str,
+    on: date,
+    grade: int,
+    *,
+    message: str = "FAHZU#5",
+    patient: str = "p1",
+    until: date | None = None,
 ) -> dict[str, Any]:
     """An adverse event of the course."""
     extensions: list[dict[str, Any]] = [
@@ -94,7 +101,7 @@ def event(
         actuality="actual",
         event=coded("event", code),
         date=str(on),
-        subject={"reference": "Patient/p1"},
+        subject={"reference": f"Patient/{patient}"},
         outcome=coded(
             "http://terminology.hl7.org/CodeSystem/adverse-event-outcome", "resolved" if until else "ongoing"
         ),
@@ -166,6 +173,7 @@ class Records:
                 **organization,
             ),
             resource("Patient", "p1", **organization),
+            resource("Patient", "p2", managingOrganization={"reference": "Organization/ywch"}),
         ]
         donor_number = [{"system": SYSTEMS["donor"], "value": "DON-ATLI-901"}]
         self.donor = Person((resource("Patient", "d1", identifier=donor_number),), "", "DON-ATLI-901")

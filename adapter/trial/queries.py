@@ -11,7 +11,7 @@ from pathlib import Path
 from adapter.errors import MappingError
 from adapter.trial.checked import read
 from adapter.trial.querying import courses, doses, enrolment, events, values
-from adapter.trial.querying.case import Case, Finding, Rule, source
+from adapter.trial.querying.case import Case, Finding, Rule, site_code, source
 from adapter.trial.querying.catalogue import GIVES
 from adapter.trial.querying.limits import SEVERITIES, QueryRules, Severity
 from adapter.trial.rules import TrialRules
@@ -97,5 +97,5 @@ def _hospitals(case: Case, finding: Finding) -> Iterator[str]:
     """The hospital that treats: where the course's infusion was given, else the one that enrolled."""
     infusion = finding.course.infusion if finding.course else None
     site = case.subject.sites.get(infusion.patient, "") if infusion else ""
-    if code := (site or case.subject.site).partition("/")[2]:
-        yield code.upper()
+    if code := site_code(site or case.subject.site):
+        yield code

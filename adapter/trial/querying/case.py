@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 
-from adapter.trial.elements import Resource, moment, own
+from adapter.trial.elements import Resource, moment, own, reference
 from adapter.trial.gathering import Dossier, gather
 from adapter.trial.matching import Match, matches
 from adapter.trial.querying.limits import QueryRules
@@ -75,9 +75,22 @@ class Case:
         return {own(one): one for one in self.known.resources()}
 
     @cached_property
+    def _hospitals(self) -> Mapping[str, str]:
+        sides = (self.known.subject, self.known.donor)
+        patients = (one for side in sides if side for one in side.person.patients)
+        return {own(one): site_code(reference(one.get("managingOrganization"))) for one in patients}
+
+    def hospital(self, resource: Resource) -> str:
+        """The hospital that told a resource, by the record that it is about; empty where the record says none.
+
+        Not by meta.source: the last message that changed it may be the registration, sent by another.
+        """
+        return self._hospitals.get(reference(resource.get("subject") or resource.get("patient")), "")
+
+    @cached_property
     def matches(self) -> tuple[Match, ...]:
         """The facts that come twice."""
-        senders = {ref: source(one).partition("#")[0] for ref, one in self.resources.items()}
+        senders = {ref: self.hospital(one) for ref, one in self.resources.items()}
         return matches(self.subject, self.trial, self.rules.matching, senders)
 
     @cached_property
@@ -119,3 +132,8 @@ def source(resource: Resource) -> str:
     """The message that brought a resource, as `FAHZU#1166` (meta.source); empty where none did."""
     text: str = resource.get("meta", {}).get("source", "")
     return text.rpartition("/")[2]
+
+
+def site_code(organization: str) -> str:
+    """The code of a hospital, `FAHZU`, from the reference to its Organization; empty where there is none."""
+    return organization.partition("/")[2].upper()

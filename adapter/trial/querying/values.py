@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from adapter.trial.elements import Resource, begun, codes, own
-from adapter.trial.querying.case import Case, Finding, source
+from adapter.trial.querying.case import Case, Finding
 from adapter.trial.reading import NO_FACT
 from adapter.trial.record import Course, Measurement
 
@@ -43,7 +43,7 @@ def units(case: Case) -> Iterator[Finding]:
         quantity = one.get("valueQuantity", {})
         unit = quantity.get("code", quantity.get("unit", ""))
         if key and "value" in quantity and unit != terms.units[key]:
-            found[key, unit, source(one).partition("#")[0]].append(own(one))
+            found[key, unit, case.hospital(one)].append(own(one))
     for (key, unit, hospital), refs in sorted(found.items()):
         values = {"count": str(len(refs)), "what": key, "unit": unit or "no unit", "expected": terms.units[key]}
         yield Finding("unexpected-unit", f"{key}/{unit}/{hospital}", tuple(sorted(refs)), values)
@@ -58,7 +58,7 @@ def place(case: Case) -> Iterator[Finding]:
         of = list(codes(one.get("code")))
         wanted = any(terms.measured.get(code) in limits.site_of for code in of)
         if wanted and "bodySite" not in one and told.isdisjoint(of) and begun(one, "effective", terms.zone):
-            found[source(one).partition("#")[0]].append(own(one))
+            found[case.hospital(one)].append(own(one))
     for hospital, refs in sorted(found.items()):
         values = {"count": str(len(refs)), "hospital": hospital or "an unknown sender"}
         yield Finding("temperature-without-site", hospital, tuple(sorted(refs)), values)
