@@ -102,7 +102,7 @@ def test_tables_and_figures_are_files_of_their_kinds(reference: tuple[Numbers, P
 
 
 OTHERS = {
-    "four patients in three hospitals": ("7", "2", "2", "3", "10"),
+    "seven patients in three hospitals": ("7", "4", "3", "3", "10"),
     "one patient": ("11", "1", "0", "1", "5"),
     "an empty arm, two hospitals": ("5", "0", "2", "2", "4"),
 }
