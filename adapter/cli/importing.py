@@ -11,16 +11,15 @@ from typing import Any, Protocol
 
 import httpx
 
-from adapter.cli.running import ask, client_of, post
-from adapter.errors import ConfigurationError, DatabaseInUse
+from adapter.cli.running import ask, post, reached
 from adapter.imports.sheet import Sheet
 from adapter.intake import Intake, receive_made
-from adapter.operate import door, messages
+from adapter.operate import messages
 from adapter.operate.asked import asked_for
 from adapter.operate.imports import Given, Importer, Rows
 from adapter.settings import Settings
 from adapter.stock import Stock
-from adapter.store.database import Database, open_database
+from adapter.store.database import Database
 from adapter.store.incidents import Incidents
 from adapter.worker import Worker
 
@@ -115,24 +114,8 @@ def taking(settings: Settings, stock: Stock, *, url: str = "") -> Generator[Taki
     Raises:
         ConfigurationError: the database is in use, and the program that has it cannot be asked.
     """
-    if url:
-        token = settings.operator_token
-        with client_of(url, token.get_secret_value() if token else "") as client:
-            yield Remote(client)
-        return
-    try:
-        database = open_database(settings.database)
-    except DatabaseInUse as held:
-        found = door.find(settings.data)
-        if found is None:
-            raise ConfigurationError(f"{held.text}; give --url and ADAPTER_OPERATOR_TOKEN to ask it") from held
-        with client_of(found.url, found.token) as client:
-            yield Remote(client)
-        return
-    try:
-        yield Local(database, stock)
-    finally:
-        database.close()
+    with reached(settings, url) as reach:
+        yield Local(reach, stock) if isinstance(reach, Database) else Remote(reach)
 
 
 def _now() -> datetime:
