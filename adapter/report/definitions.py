@@ -5,24 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from adapter.errors import MappingError
-from adapter.yaml_lines import load
+from adapter.trial.checked import Part, read
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Controls(_Part):
+class Controls(Part):
     """The arm of the historical controls, and the arm that is set beside them."""
 
     arm: str
     beside: str
 
 
-class Given(_Part):
+class Given(Part):
     """A drug of an arm; `called` where the paper calls it otherwise."""
 
     arm: str
@@ -30,7 +26,7 @@ class Given(_Part):
     called: str = ""
 
 
-class EventRow(_Part):
+class EventRow(Part):
     """A row of Table 4: the events that count, and the grades of its first column."""
 
     row: str
@@ -38,7 +34,7 @@ class EventRow(_Part):
     first: Literal["any", "low"]
 
 
-class Figure(_Part):
+class Figure(Part):
     """A plotted measurement; `log` on which scale, `peak` the point whose mean is printed."""
 
     key: str
@@ -51,7 +47,7 @@ class Figure(_Part):
     spread: bool
 
 
-class Definitions(_Part):
+class Definitions(Part):
     """The file."""
 
     arms: list[str]
@@ -80,15 +76,7 @@ def load_definitions(mappings: Path) -> Definitions:
     Raises:
         MappingError: the file cannot be read, or does not say what it must; with its line.
     """
-    file = mappings / "trial" / "report.yaml"
-    content = load(file)
-    try:
-        return Definitions.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        line = content.at.get(str(first["loc"][0]), 1) if first["loc"] else 1
-        where = ".".join(str(part) for part in first["loc"])
-        raise MappingError(f"{where}: {first['msg']}", file=file, line=line) from None
+    return read(mappings / "trial" / "report.yaml", Definitions)
 
 
 @dataclass(frozen=True, slots=True)

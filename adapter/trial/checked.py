@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeVar, cast
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from adapter.errors import MappingError
-from adapter.yaml_lines import load
+from adapter.yaml_lines import Lines, load
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -23,7 +23,15 @@ def read(file: Path, model: type[Model]) -> Model:
     Raises:
         MappingError: the file cannot be read, or does not say what it must; with its line.
     """
-    content = load(file)
+    return checked(load(file), file, model)
+
+
+def checked(content: Lines, file: Path, model: type[Model]) -> Model:
+    """The contents of a file as its model has them.
+
+    Raises:
+        MappingError: it does not say what it must; with the line of the first key that is wrong.
+    """
     try:
         return model.model_validate(content)
     except ValidationError as error:

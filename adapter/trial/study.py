@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import StringConstraints
 
 from adapter.errors import MappingError
+from adapter.trial.checked import Part, checked
 from adapter.yaml_lines import load
 
 Identify = Callable[[str, str, str], str]
@@ -47,9 +48,7 @@ class StudyRules:
     courses: Courses
 
 
-class _Courses(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class _Courses(Part):
     mark: str
     phase_system: str
     phases: list[str]
@@ -59,16 +58,12 @@ class _Courses(BaseModel):
     contexts: list[str]
 
 
-class _OwnElement(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class _OwnElement(Part):
     name: str
     number: Literal["one", "many"]
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class _File(Part):
     study: Annotated[str, StringConstraints(pattern=r"^ResearchStudy/[A-Za-z0-9.-]{1,64}$")]
     members: list[str]
     extensions: dict[str, list[str]]
@@ -84,13 +79,7 @@ def load_study(mappings: Path) -> StudyRules:
     """
     file = mappings / "study.yaml"
     content = load(file)
-    try:
-        said = _File.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        line = content.at.get(str(first["loc"][0]), 1) if first["loc"] else 1
-        raise MappingError(f"{where}: {first['msg']}", file=file, line=line) from None
+    said = checked(content, file, _File)
     by_type: dict[str, str] = {}
     for url, types in said.extensions.items():
         for kind in types:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from adapter.errors import MappingError
-from adapter.yaml_lines import load
+from adapter.trial.checked import Part, read
 
 Code = tuple[str, str]
 """System and code."""
@@ -37,16 +37,12 @@ class Terms:
     zone: ZoneInfo
 
 
-class _Measurement(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class _Measurement(Part):
     codes: list[str]
     unit: str
 
 
-class _File(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class _File(Part):
     systems: dict[str, str]
     extensions: dict[str, str]
     measurements: dict[str, _Measurement]
@@ -68,16 +64,9 @@ def load_terms(mappings: Path) -> Terms:
         MappingError: the file cannot be read, or does not say what it must; with its line.
     """
     file = mappings / "trial" / "terms.yaml"
-    content = load(file)
+    said = read(file, _File)
     try:
-        said = _File.model_validate(content)
         return _terms(said)
-    except ValidationError as error:
-        first = error.errors()[0]
-        line = content.at.get(str(first["loc"][0]), 1) if first["loc"] else 1
-        raise MappingError(
-            f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}", file=file, line=line
-        ) from None
     except (KeyError, ValueError) as error:
         raise MappingError(f"{error.args[0]!r} is not known here", file=file, line=1) from None
 
