@@ -4,12 +4,16 @@ What is derived is a proposal of its own, an Observation that no message made: i
 is derived when nothing of the subject changed for some seconds, so that a stay's messages are not followed one by one.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
+from adapter.converting import Bug, bounded
 from adapter.data import PROGRAM, program_version
 from adapter.fhir import json
+from adapter.log import event
 from adapter.mapper.engine import Mapped
 from adapter.mapper.ids import resource_id
 from adapter.operate.provenance import OPERATION, participant
@@ -39,7 +43,7 @@ class Deriver:
         self._database, self._writing, self._trial, self._clock = database, writing, trial, clock
 
     def run_once(self) -> int:
-        """Derive of the number that waits longest.
+        """Derive of the number that waits longest; what cannot be derived at all waits no more until it changes.
 
         Returns:
             How many waited: 1, or 0 where none is ready.
@@ -50,14 +54,22 @@ class Deriver:
         now = self._clock()
         with self._database.read() as connection:
             found = due.following(connection, now - QUIET)
-            if found is None:
-                return 0
-            subject = found[0].removeprefix(self._trial.terms.donor_prefix)
+        if found is None:
+            return 0
+        done = bounded(partial(self._derive, found, now))
+        if isinstance(done, Bug):
+            event("derivation_failed", level=logging.ERROR, failure=done.exception)
+            with self._database.write() as connection:
+                due.taken(connection, *found)
+        return 1
+
+    def _derive(self, found: tuple[str, int], now: datetime) -> None:
+        subject = found[0].removeprefix(self._trial.terms.donor_prefix)
+        with self._database.read() as connection:
             made = list(self._derived(connection, subject))
         with self._database.write() as connection:
             if due.taken(connection, *found) and made:
                 self._write(connection, made, subject, now)
-        return 1
 
     def _derived(self, connection: Connection, number: str) -> Iterator[Resource]:
         """The facts of a subject as they are now, and those that are stored and cannot be derived any more."""

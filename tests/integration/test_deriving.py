@@ -101,6 +101,31 @@ def test_only_what_rests_on_a_withdrawn_result_is_derived_anew(store: Database, 
     assert len(changed) < 10
 
 
+def test_a_subject_whose_record_cannot_be_read_stops_nobody_and_waits_no_more(store: Database, stock: Stock) -> None:
+    before = derived(store)
+    later = LATER + timedelta(days=1)
+    with store.write() as connection:
+        sql = "SELECT body, patient_id FROM resource WHERE resource_type = 'ResearchSubject' ORDER BY key LIMIT 1"
+        ((body, patient),) = rows(connection, sql, [])
+        sound = json.loads(bytes(body))
+        sound.pop("meta")
+    for period, failed in (({"start": "2019-13-45"}, True), (sound["period"], False)):
+        said = {**sound, "period": period}
+        with store.write() as connection:
+            later += timedelta(days=1)
+            writer = stock.rules.writer(connection, later)
+            moment = later.isoformat()
+            writer.put(
+                Mapped(said, moment, fill=False, defaults=(), cleared=(), map="test", patient_id=patient),
+                site="FAHZU",
+                message_id=1,
+            )
+            assert writer.flush() == 1
+        deriver = Deriver(store, stock.rules, stock.asking.trial, lambda at=later: at + 2 * QUIET)
+        assert (deriver.run_once(), deriver.run_once()) == (1, 0), failed
+        assert derived(store) == before
+
+
 def test_what_did_not_change_is_not_written_again(store: Database, stock: Stock) -> None:
     before = derived(store)
     with store.write() as connection:
