@@ -17,7 +17,6 @@ from typing import Any
 from adapter import log
 from adapter.crew import Crew
 from adapter.deriving import Deriver
-from adapter.errors import ConfigurationError
 from adapter.service import Service
 from adapter.settings import Settings
 from adapter.stock import Stock
@@ -47,10 +46,6 @@ def run(settings: Settings) -> None:
     log.configure(settings.log_level)
     # SQLite releases the interpreter on every statement and waits to get it back: 5 ms, the default, is too long.
     sys.setswitchinterval(SWITCH_SECONDS)
-    if settings.read_token is None and not settings.http.is_loopback:
-        raise ConfigurationError(
-            f"http listens on {settings.http}, where others can connect: set ADAPTER_READ_TOKEN, or listen on 127.0.0.1"
-        )
     stock = Stock.load()
     settle()
     database = open_database(settings.database)

@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from adapter.api.metrics import Connections, Observed
-from adapter.api.operator import Operator
+from adapter.api.operator import LOCAL, Operator
 from adapter.api.routes import add_operator
 from adapter.mapper.catalog import Catalog
 from adapter.monitor import Monitor
@@ -55,7 +55,7 @@ class Control:
 
     def serve_on(self, app: FastAPI, connections: Connections) -> None:
         """Add `/operator` and `/metrics`; `connections` tells how many are open."""
-        tokens = {"local": self.token}
+        tokens = {LOCAL: self.token}
         if self.settings.operator_token:
             tokens["operator"] = self.settings.operator_token.get_secret_value()
         wal = Path(f"{self.database.file}-wal") if self.database.file else None

@@ -8,6 +8,7 @@ from adapter.hl7v2.slim import content, stored
 from adapter.mapper.catalog import Catalog
 from adapter.store.database import Database
 from adapter.store.documents import Source, parts, sources
+from adapter.store.reach import Reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,12 @@ class Document:
     pieces: Iterator[bytes]
 
 
-def finder(database: Database, catalog: Catalog) -> Callable[[str], Document | None]:
+def finder(database: Database, catalog: Catalog) -> Callable[[Reach, str], Document | None]:
     """What finds a document that a resource names by `Binary/<SHA-256 in hex>`."""
 
-    def find(sha256: str) -> Document | None:
+    def find(reach: Reach, sha256: str) -> Document | None:
         with database.read() as connection:
-            for source in sources(connection, f"Binary/{sha256}"):
+            for source in sources(connection, reach, f"Binary/{sha256}"):
                 if found := _in(source, sha256):
                     return found
         return None

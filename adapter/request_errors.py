@@ -99,6 +99,12 @@ class AuditUnavailable(RequestError):
     mender = "administrator of the adapter"
 
 
+class NotGranted(RequestError):
+    """The token is good, and its role or its scopes do not allow this."""
+
+    code, status, issue = "H2F-4026", 403, "forbidden"
+
+
 class UnreadableTable(RequestError):
     """A file to be imported is no table of its kind: other characters, columns, or no CSV at all."""
 

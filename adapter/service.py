@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from adapter import doors, log
 from adapter.access.audit import Trail
+from adapter.access.guard import Guard
 from adapter.api import binary
 from adapter.api.routes import Auditing, create_app
 from adapter.control import Control
@@ -70,6 +71,7 @@ class Service:
         """Put its parts together; `works` are what its workers count."""
         self._settings, self._stock, self._database = settings, stock, database
         self._incidents, self._clock = incidents, clock
+        self._guard = Guard(database, stock.access, clock)
         self._intake = Intake(catalog=stock.catalog, database=database, clock=clock, incidents=incidents)
         self._inventory = Inventory(settings.data, incidents, clock)
         self._lines = Lines(self._intake, stock.catalog, settings, self._inventory)
@@ -119,13 +121,11 @@ class Service:
 
     def _api(self, trail: Trail) -> Server:
         """FHIR, the operator's side, and without a file of listeners `/hl7` too."""
-        settings, token, line = self._settings, self._settings.read_token, HttpLine(self._intake)
+        settings, line = self._settings, HttpLine(self._intake)
         app = create_app(
-            database=self._database,
-            index=self._stock.search_index,
+            guard=self._guard,
             profiles=self._stock.profiles,
             post_hl7=post_hl7(line, settings) if settings.listeners is None else None,
-            token=token.get_secret_value() if token else None,
             auditing=Auditing(trail, self._incidents, self._clock),
             made={"Provenance": Provenances(self._stock.catalog)},
             base=settings.canonical_base,

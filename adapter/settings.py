@@ -80,7 +80,6 @@ class Settings(BaseSettings):
     mllp: Listen = Address("127.0.0.1", 2575)
     http: Listen = Address("127.0.0.1", 8080)
     listeners: Path | None = None
-    read_token: SecretStr | None = None
     operator_token: SecretStr | None = None
     max_message_bytes: PositiveInt = 64 * 1024 * 1024
     max_connections: PositiveInt = 256

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from adapter.access.compiler import Compiler
+from adapter.access.roles import load_roles
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
 from adapter.fhir.profiles import definitions
@@ -23,6 +25,7 @@ from adapter.operate.queries import Asking
 from adapter.replay.present import Present
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
+from adapter.store.reach import VIEWS
 from adapter.trial.study import load_study, subject_number
 from adapter.worker import Rules
 
@@ -41,6 +44,7 @@ class Stock:
     profiles: Path
     sheets: Mapping[str, Sheet]
     asking: Asking
+    access: Compiler
 
     @classmethod
     def load(cls, mappings: Path | None = None) -> "Stock":
@@ -55,7 +59,9 @@ class Stock:
         mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
         index, catalog = load_search_index(profiles), load_catalog(mappings)
         rules = worker_rules(mappings, catalog, index)
-        return cls(catalog, rules, index, mappings, profiles, load_sheets(mappings), Asking.load(mappings))
+        # Both views are searched alike until the pseudonymised one has parameters of its own.
+        access = Compiler(load_roles(profiles, index.parameters), dict.fromkeys(VIEWS, index))
+        return cls(catalog, rules, index, mappings, profiles, load_sheets(mappings), Asking.load(mappings), access)
 
     def convert(self, claimed: Claimed) -> Converted:
         """Convert a message of the inbox by these mappings.

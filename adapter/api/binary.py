@@ -8,8 +8,9 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.routing import Route
 
-from adapter.api.exchange import Endpoint, logged_in, shown
-from adapter.request_errors import NotFound
+from adapter.api.exchange import Endpoint, admitted, shown
+from adapter.request_errors import NotFound, NotGranted
+from adapter.store.reach import IDENTIFIED, Reach
 
 _UNKNOWN_TYPE = "application/octet-stream"
 
@@ -33,7 +34,7 @@ class Document(Protocol):
         ...
 
 
-Find = Callable[[str], Document | None]
+Find = Callable[[Reach, str], Document | None]
 
 
 def install(app: FastAPI, find: Find) -> None:
@@ -45,8 +46,10 @@ def _endpoint(find: Find) -> Endpoint:
     """A browser must never show what a hospital sent: it is saved, whatever it says it is."""
 
     async def read(request: Request) -> Response:
-        logged_in(request)
-        found = await run_in_threadpool(find, request.path_params["sha256"].lower())
+        reach = (await admitted(request)).reach
+        if reach.view is not IDENTIFIED or not reach.may("r", "DiagnosticReport"):
+            raise NotGranted("documents are of the reports of identified patients: the token does not allow them")
+        found = await run_in_threadpool(find, reach, request.path_params["sha256"].lower())
         if found is None:
             raise NotFound("there is no such document")
         shown(request, 1)

@@ -14,13 +14,12 @@ from adapter.fhir.search_params import Parameter, SearchIndex
 _INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 
 
-def statement(profiles: Path, index: SearchIndex, *, secured: bool) -> bytes:
+def statement(profiles: Path, index: SearchIndex) -> bytes:
     """The CapabilityStatement as JSON.
 
     Args:
         profiles: the folder that says what is wanted.
         index: what is loaded.
-        secured: whether a token is asked for.
 
     Raises:
         MappingError: the folder cannot be read.
@@ -29,10 +28,9 @@ def statement(profiles: Path, index: SearchIndex, *, secured: bool) -> bytes:
     server: dict[str, Any] = {
         "mode": "server",
         "documentation": "Resources are made from HL7 v2 messages; this interface reads them.",
+        "security": {"description": "Authorization: Bearer, with a token of SMART Backend Services"},
         "resource": [_resource(name, parameters.values()) for name, parameters in index.parameters.items()],
     }
-    if secured:
-        server["security"] = {"description": "Authorization: Bearer, with the token that the administrator set"}
     own = {
         "kind": "instance",
         "software": {"name": PROGRAM, "version": program_version()},

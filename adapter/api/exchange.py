@@ -11,10 +11,11 @@ from typing import Any, Protocol
 from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from adapter.fhir.search_params import SearchIndex
-from adapter.request_errors import BadParameter, LoginRequired, NotAcceptable, UnknownResourceType
+from adapter.access.guard import Caller, Guard
+from adapter.request_errors import BadParameter, LoginRequired, NotAcceptable, NotGranted, UnknownResourceType
 from adapter.store.database import Connection, Database
 from adapter.store.origins import Wish
+from adapter.store.reach import IDENTIFIED, Reach
 from adapter.store.resources import Stored
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -23,14 +24,14 @@ _ACCEPTED = frozenset({FHIR_JSON, "application/json", "text/json", "application/
 
 
 class Made(Protocol):
-    """Resources of one type that are made when they are read, beside those that are stored."""
+    """Resources of one type that are made when they are read, beside those that are stored: of identified data."""
 
-    def read(self, connection: Connection, resource_id: str) -> bytes | None:
+    def read(self, connection: Connection, reach: Reach, resource_id: str) -> bytes | None:
         """The one of this id, as JSON."""
         ...
 
     def find(
-        self, connection: Connection, targets: Sequence[Sequence[Wish]], ids: AbstractSet[str] | None
+        self, connection: Connection, reach: Reach, targets: Sequence[Sequence[Wish]], ids: AbstractSet[str] | None
     ) -> list[int]:
         """The numbers of those that name one of each of these targets, and have one of these ids."""
         ...
@@ -45,10 +46,18 @@ class Serving:
     """What the handlers work with; one for an application. `made` by type."""
 
     database: Database
-    index: SearchIndex
-    token: str | None
+    guard: Guard
     capability: bytes
     made: Mapping[str, Made]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of somebody who may ask for this type: what is served, and what of it is reached."""
+
+    database: Database
+    reach: Reach
+    maker: Made | None
 
 
 def serving(request: Request) -> Serving:
@@ -78,23 +87,33 @@ def guarded(handler: Callable[..., Response], *, body: Callable[[Request], Await
 
     async def endpoint(request: Request) -> Response:
         _acceptable(request)
-        logged_in(request)
+        await admitted(request)
         read = {"body": await body(request)} if body else {}
         return await run_in_threadpool(handler, request, **request.path_params, **read)
 
     return endpoint
 
 
-def served(request: Request, resource_type: str) -> Serving:
-    """As `serving`, once it is known that this type is served.
+def asked(request: Request, right: str, resource_type: str) -> Asked:
+    """What a request for this type has to do with.
+
+    Args:
+        request: of a caller who is admitted.
+        right: what it needs, a letter of cruds.
+        resource_type: the type in the address.
 
     Raises:
-        UnknownResourceType: it is not.
+        UnknownResourceType: the type is not served, or not in the caller's view.
+        NotGranted: the caller has not this right.
     """
-    found = serving(request)
-    if resource_type not in found.index.parameters:
-        raise UnknownResourceType(f"this resource type is not served; served are {', '.join(found.index.parameters)}")
-    return found
+    found, reach = serving(request), caller(request).reach
+    if resource_type not in reach.index.parameters:
+        names = ", ".join(reach.index.parameters)
+        raise UnknownResourceType(f"this resource type is not served; served are {names}")
+    if not reach.may(right, resource_type):
+        raise NotGranted(f"the token does not allow system/{resource_type}.{right}")
+    maker = found.made.get(resource_type) if reach.view is IDENTIFIED else None
+    return Asked(found.database, reach, maker)
 
 
 def whole_number(name: str, value: str) -> int:
@@ -157,18 +176,34 @@ def holds(request: Request, token: str) -> bool:
     return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode())
 
 
-def logged_in(request: Request) -> None:
-    """Refuse a request without the token, where one is set.
+async def admitted(request: Request) -> Caller:
+    """Who asks.
 
     Raises:
-        LoginRequired: no token, or another.
+        LoginRequired: no token, or one that is not good.
     """
-    token = serving(request).token
-    if token is None:
-        return
-    if not holds(request, token):
+    guard = serving(request).guard
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not given:
         raise LoginRequired("a bearer token is needed")
-    request.state.principal = "bearer"
+    found = guard.remembered(given) or await run_in_threadpool(guard.admit, given)
+    request.state.caller, request.state.principal = found, found.principal.client
+    return found
+
+
+def caller(request: Request) -> Caller:
+    """Who asks, of a request that is admitted."""
+    return request.state.caller
+
+
+def through(request: Request, door: str) -> None:
+    """Let through who has this door.
+
+    Raises:
+        NotGranted: the caller's role has it not.
+    """
+    if door not in caller(request).role.doors:
+        raise NotGranted("the role of the token does not allow this")
 
 
 def _acceptable(request: Request) -> None:

@@ -8,6 +8,7 @@ from adapter.api.exchange import Made
 from adapter.fhir.search_values import split_reference
 from adapter.store.database import Connection
 from adapter.store.origins import Wish
+from adapter.store.reach import Reach
 
 MOST = 50
 """On one page: each is a conversion."""
@@ -24,6 +25,7 @@ class Asked:
     """A search of what is made; one that asks for what cannot be answered is not `answerable`."""
 
     maker: Made
+    reach: Reach
     targets: Sequence[Sequence[Wish]]
     ids: frozenset[str] | None
     answerable: bool
@@ -41,7 +43,7 @@ class Behind:
 NOTHING = Behind((), 0, None)
 
 
-def asked(maker: Made, params: Sequence[tuple[str, str]], *, base: str) -> Asked:
+def asked(maker: Made, reach: Reach, params: Sequence[tuple[str, str]], *, base: str) -> Asked:
     """Read the parameters of a search; they are known to be right."""
     targets: list[list[Wish]] = []
     ids: frozenset[str] | None = None
@@ -56,7 +58,7 @@ def asked(maker: Made, params: Sequence[tuple[str, str]], *, base: str) -> Asked
             ids = named if ids is None else ids & named
         else:
             answerable = False
-    return Asked(maker, targets, ids, answerable)
+    return Asked(maker, reach, targets, ids, answerable)
 
 
 def first(cursor: str | None) -> int | None:
@@ -69,7 +71,7 @@ def page(connection: Connection, search: Asked, *, after: int, room: int) -> Beh
     """At most `room` of them, behind the number `after`."""
     if not search.answerable:
         return NOTHING
-    numbers = search.maker.find(connection, search.targets, search.ids)
+    numbers = search.maker.find(connection, search.reach, search.targets, search.ids)
     rest = [number for number in numbers if number > after]
     some = rest[: min(room, MOST)]
     last = some[-1] if some else after

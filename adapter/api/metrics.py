@@ -17,7 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from adapter.api.exchange import Endpoint, logged_in
+from adapter.api.exchange import Endpoint, admitted, through
 from adapter.errors import StorageUnavailable
 from adapter.store import incidents, standing
 from adapter.store.database import Connection, Database
@@ -62,12 +62,13 @@ class Observed:
 
 
 def endpoint(observed: Observed) -> Endpoint:
-    """The handler of `GET /metrics`; it asks for the token that reading FHIR asks for."""
+    """The handler of `GET /metrics`; for roles that operate."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Adapter(observed))
 
     async def metrics(request: Request) -> Response:
-        logged_in(request)
+        await admitted(request)
+        through(request, "operate")
         return Response(await run_in_threadpool(generate_latest, registry), headers={"Content-Type": CONTENT_TYPE})
 
     return metrics

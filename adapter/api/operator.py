@@ -13,13 +13,16 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from adapter import log
+from adapter.api.exchange import serving
 from adapter.fhir import json
 from adapter.operate import messages, repairs, worklist
 from adapter.operate.asked import NAMES, asked_for
+from adapter.operate.first_tokens import Order as TokenOrder
+from adapter.operate.first_tokens import give
 from adapter.operate.imports import Imports, Rows
 from adapter.operate.queries import Only
 from adapter.operate.replays import Order, Replays, selected
-from adapter.request_errors import BadParameter, LoginRequired, NotFound
+from adapter.request_errors import BadParameter, LoginRequired, NotFound, NotGranted
 from adapter.store import record, standing
 from adapter.store.database import Connection, Database
 from adapter.store.repair import Accept, Doing
@@ -27,6 +30,9 @@ from adapter.store.repair import Accept, Doing
 MOST = 1000
 STUCK_SHOWN = 50
 LARGEST_BODY = 64 * 1024
+
+LOCAL = "local"
+"""Whom the token of this start belongs to."""
 
 _Handler = Callable[["Operator", Request, dict[str, Any]], Any]
 
@@ -168,6 +174,17 @@ def take_rows(operator: Operator, request: Request, said: dict[str, Any]) -> dic
     made = operator.imports.take(Rows(kind, text, whole, actor))
     log.event("rows_imported", count=len(made["rows"]), principal=request.state.principal)
     return made
+
+
+def give_token(operator: Operator, request: Request, said: dict[str, Any]) -> dict[str, Any]:
+    """`POST /operator/token`: a token for first steps, for who has the data folder (`local`) and for nobody else.
+
+    The body holds `role`, and `site`, `scope`, `minutes` where they are not the usual ones.
+    """
+    if request.state.principal != LOCAL:
+        raise NotGranted("tokens are given to commands of this machine")
+    guard = serving(request).guard
+    return give(operator.database, guard.compiler.roles, TokenOrder.of(said), guard.clock())
 
 
 _PRIVATE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}

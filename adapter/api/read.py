@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 
 from adapter.api.bundle import bundle, entry
-from adapter.api.exchange import base_of, digest_response, fhir_response, served, shown, stored_response, whole_number
+from adapter.api.exchange import asked, base_of, digest_response, fhir_response, shown, stored_response, whole_number
 from adapter.request_errors import Gone, NotFound
 from adapter.store import resources
 from adapter.store.resources import Stored
@@ -11,11 +11,10 @@ from adapter.store.resources import Stored
 
 def read(request: Request, resource_type: str, resource_id: str) -> Response:
     """The current version, or what is made when it is read."""
-    serving = served(request, resource_type)
-    maker = serving.made.get(resource_type)
-    with serving.database.read() as connection:
-        stored = resources.read(connection, resource_type, resource_id)
-        made = maker.read(connection, resource_id) if maker and stored is None else None
+    it = asked(request, "r", resource_type)
+    with it.database.read() as connection:
+        stored = resources.read(connection, it.reach, resource_type, resource_id)
+        made = it.maker.read(connection, it.reach, resource_id) if it.maker and stored is None else None
     return digest_response(request, made) if made else stored_response(request, _present(stored))
 
 
@@ -23,18 +22,19 @@ def vread(request: Request, resource_type: str, resource_id: str, version: str) 
     """One version, the current or an older."""
     if not (version.isascii() and version.isdigit() and len(version) < 10):
         raise NotFound("there is no such version")
-    with served(request, resource_type).database.read() as connection:
-        stored = resources.vread(connection, resource_type, resource_id, int(version))
+    it = asked(request, "r", resource_type)
+    with it.database.read() as connection:
+        stored = resources.vread(connection, it.reach, resource_type, resource_id, int(version))
     return stored_response(request, _present(stored))
 
 
 def history(request: Request, resource_type: str, resource_id: str) -> Response:
     """The versions, the newest first; `_count` of them on a page."""
-    serving, query = served(request, resource_type), request.query_params
+    it, query = asked(request, "r", resource_type), request.query_params
     count = min(whole_number("_count", query.get("_count", "50")), 1000)
     before = whole_number("_before", query["_before"]) if "_before" in query else None
-    with serving.database.read() as connection:
-        found = resources.history(connection, resource_type, resource_id, before=before, limit=count + 1)
+    with it.database.read() as connection:
+        found = resources.history(connection, it.reach, resource_type, resource_id, before=before, limit=count + 1)
     if not found:
         raise NotFound("there is no such resource")
     page, base = found[:count], base_of(request)

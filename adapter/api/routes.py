@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from adapter.access.audit import Trail
+from adapter.access.guard import Guard
 from adapter.api import canonical, capability, failures, guide_pages, health, metrics, read, search, status
 from adapter.api import operator as operate
 from adapter.api.access_log import AccessLog
@@ -18,9 +19,8 @@ from adapter.api.guide_pages import Pages
 from adapter.api.hl7_over_http import PostHl7
 from adapter.api.metrics import Observed
 from adapter.api.operator import Operator
-from adapter.fhir.search_params import SearchIndex
-from adapter.store.database import Database
 from adapter.store.incidents import Incidents
+from adapter.store.reach import IDENTIFIED
 from adapter.store.repair import STATES
 
 # HEAD comes with GET.
@@ -38,11 +38,9 @@ class Auditing:
 
 def create_app(  # noqa: PLR0913 - what an application is made of, all named by the caller
     *,
-    database: Database,
-    index: SearchIndex,
+    guard: Guard,
     profiles: Path,
     post_hl7: PostHl7 | None = None,
-    token: str | None = None,
     auditing: Auditing | None = None,
     made: Mapping[str, Made] | None = None,
     base: str = canonical.DEFAULT,
@@ -51,12 +49,9 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
     """Build the application.
 
     Args:
-        database: where resources are read from.
-        index: the search parameters that are loaded.
+        guard: who may ask, and where resources are read from.
         profiles: the folder with what is to be served.
         post_hl7: the handler of `POST /hl7` (`hl7_over_http.endpoint`); None serves no such path.
-        token: what `Authorization: Bearer` must say under /fhir, except for metadata; None leaves it open,
-            which is for loopback alone.
         auditing: where every read is recorded before it is answered; None records nothing, for tests.
         made: by type what makes resources when they are read, beside those that are stored.
         base: what canonical URLs begin with outside.
@@ -66,8 +61,9 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
         MappingError: the profiles cannot be read.
     """
     app = FastAPI(title="FHIR R4", docs_url=None, redoc_url=None, redirect_slashes=False)
-    statement = capability.statement(profiles, index, secured=token is not None)
-    app.state.serving = Serving(database, index, token, statement, made or {})
+    index = guard.compiler.indexes[IDENTIFIED.name]
+    statement = capability.statement(profiles, index)
+    app.state.serving = Serving(guard.database, guard, statement, made or {})
     _add_fhir(app)
     app.add_api_route("/health/live", health.live, methods=["GET", "HEAD"])
     app.add_api_route("/health/ready", health.ready, methods=["GET", "HEAD"])
@@ -108,6 +104,7 @@ def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
         app.add_route(path, operate.endpoint(operator, handler), methods=_READ)
     for kind in STATES:
         app.add_route(f"/operator/{kind}", operate.endpoint(operator, operate.repair(kind)), methods=["POST"])
+    app.add_route("/operator/token", operate.endpoint(operator, operate.give_token), methods=["POST"])
     app.add_route("/operator/replay", operate.endpoint(operator, operate.replay), methods=["POST"])
     app.add_route("/operator/import", operate.endpoint(operator, operate.take_rows), methods=["POST"])
 

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 from adapter.api import made
 from adapter.api.bundle import bundle, entry
-from adapter.api.exchange import base_of, fhir_response, served, shown, whole_number
+from adapter.api.exchange import asked, base_of, fhir_response, shown, whole_number
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
 from adapter.request_errors import BadParameter, UnsupportedMedia
@@ -67,14 +67,13 @@ def search_posted(request: Request, resource_type: str, body: list[tuple[str, st
 
 
 def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]]) -> Response:
-    serving, base = served(request, resource_type), base_of(request)
+    it, base = asked(request, "s", resource_type), base_of(request)
     wanted = _wanted(dict(sent))
     filters = [pair for pair in sent if pair[0] not in _CONTROLS]
     lenient = "handling=lenient" in request.headers.get("prefer", "").replace(" ", "").lower()
-    query = store.compile_query(serving.index, resource_type, filters, base=base, lenient=lenient)
-    maker = serving.made.get(resource_type)
-    further = made.asked(maker, query.applied, base=base) if maker else None
-    with serving.database.read() as connection:
+    query = store.compile_query(it.reach, resource_type, filters, base=base, lenient=lenient)
+    further = made.asked(it.maker, it.reach, query.applied, base=base) if it.maker else None
+    with it.database.read() as connection:
         page, total = _stored(connection, query, wanted, made=further is not None)
         behind = _behind(connection, further, wanted, page)
     shown(request, len(page.rows) + len(behind.rows))

@@ -5,13 +5,14 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from adapter.api.exchange import serving
+from adapter.api.exchange import serving, through
 from adapter.fhir import json
 from adapter.store import figures
 
 
 def status(request: Request) -> Response:
     """`GET /status`: messages by site, state, type; resources by type; fields that no rule read; doubts."""
+    through(request, "operate")
     with serving(request).database.read() as connection:
         messages = [
             {"site": one.site, "state": one.state, "type": f"{one.message_type}^{one.event}", "count": one.messages}

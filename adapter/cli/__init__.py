@@ -12,6 +12,7 @@ from adapter.errors import AdapterError, StorageBroken
 COMMANDS = {
     "serve": "serve",
     "convert": "convert_files",
+    "token": "token",
     "send": "send",
     "messages": "messages",
     "message": "message",

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from adapter.errors import ConfigurationError
+from adapter.operate import door
 
 READY_SECONDS = 120.0
 
@@ -24,6 +25,22 @@ class Program:
     mllp: tuple[str, int]
     base: str
     data: Path
+
+    def headers(self, role: str, *, site: str = "") -> dict[str, str]:
+        """What a request in this role bears, for one hospital or for all; the token lasts an hour.
+
+        Raises:
+            ConfigurationError: the program gives none.
+        """
+        found = door.find(self.data)
+        if found is None:
+            raise ConfigurationError(f"no program answers on {self.data}")
+        said = {"role": role, "site": site}
+        bearing = {"Authorization": f"Bearer {found.token}"}
+        answer = httpx.post(f"{found.url}/operator/token", json=said, headers=bearing, timeout=READY_SECONDS)
+        if not answer.is_success:
+            raise ConfigurationError(f"the program gives no token: HTTP {answer.status_code}")
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 @asynccontextmanager

@@ -23,7 +23,8 @@ from adapter.mapper.times import fhir_datetime
 from adapter.store import contributions
 from adapter.store.database import Connection
 from adapter.store.names import Name
-from adapter.store.origins import Origin, Wish, numbers, origins
+from adapter.store.origins import Origin, Wish, numbers, of_sites, origins
+from adapter.store.reach import Reach
 from adapter.store.states import SOURCE
 
 PREFIX = "msg-"
@@ -43,19 +44,20 @@ class Provenances:
 
     catalog: Catalog
 
-    def read(self, connection: Connection, resource_id: str) -> bytes | None:
-        """The Provenance of this id; None where no message has it, or where that made nothing."""
+    def read(self, connection: Connection, reach: Reach, resource_id: str) -> bytes | None:
+        """The Provenance of this id; None where no message has it or that made nothing, or it is another hospital's."""
         number = _number(resource_id)
-        found = self.make(connection, [number]) if number else []
+        found = self.make(connection, of_sites(connection, {number}, reach.sites)) if number else []
         return found[0][1] if found else None
 
     def find(
-        self, connection: Connection, targets: Sequence[Sequence[Wish]], ids: AbstractSet[str] | None
+        self, connection: Connection, reach: Reach, targets: Sequence[Sequence[Wish]], ids: AbstractSet[str] | None
     ) -> list[int]:
         """The messages whose Provenance names one of each of these targets and has one of these ids, in order.
 
         Args:
             connection: of a reading transaction.
+            reach: what the caller reaches.
             targets: for each parameter of a search its alternatives.
             ids: None: any.
         """
@@ -63,7 +65,7 @@ class Provenances:
         if ids is not None:
             named = {number for one in ids if (number := _number(one))}
             found.append({one.claimed.id for one in origins(connection, named)})
-        return sorted(set[int].intersection(*found)) if found else []
+        return of_sites(connection, set[int].intersection(*found), reach.sites) if found else []
 
     def make(self, connection: Connection, asked: Iterable[int]) -> list[tuple[str, bytes]]:
         """The Provenances of these messages: id and JSON, in order."""

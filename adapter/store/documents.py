@@ -9,6 +9,8 @@ from sqlalchemy import Connection
 from adapter.fhir.json import loads
 from adapter.fhir.search_params import parameter_number
 from adapter.store.database import Database, rows
+from adapter.store.reach import Reach
+from adapter.store.visible import and_visible
 
 _REPORTS = """SELECT r.key, r.body FROM index_token AS i JOIN resource AS r ON r.key = i.key
     WHERE i.param = ? AND i.code = ? AND NOT r.deleted"""
@@ -29,10 +31,11 @@ class Source:
     media: str
 
 
-def sources(connection: Connection, url: str) -> Iterator[Source]:
+def sources(connection: Connection, reach: Reach, url: str) -> Iterator[Source]:
     """The messages that made the reports in which an Attachment has this url, the newest first."""
     parameter = parameter_number("DiagnosticReport", "document")
-    for key, body in rows(connection, _REPORTS, [parameter, url]):
+    seen, values = and_visible(reach, "DiagnosticReport", "r")
+    for key, body in rows(connection, _REPORTS + seen, [parameter, url, *values]):
         forms: list[dict[str, Any]] = loads(bytes(body)).get("presentedForm", [])
         media = next((form.get("contentType", "") for form in forms if form.get("url") == url), "")
         for message_id, site, raw, part_bytes in rows(connection, _MESSAGES, [key, key]):

@@ -64,6 +64,17 @@ def numbers(connection: Connection, wish: Wish) -> set[int]:
     return {number for number in found if number > 0}
 
 
+def of_sites(connection: Connection, asked: Iterable[int], sites: Iterable[str] | None) -> list[int]:
+    """Those of these messages that came from these hospitals, in order; None: from any."""
+    if sites is None:
+        return sorted(asked)
+    found: list[int] = []
+    for some in parts(sorted(asked), _AT_ONCE):
+        sql = f"SELECT id FROM message WHERE id IN ({marks(some)}) AND site IN ({marks(named := sorted(sites))})"
+        found += [number for (number,) in rows(connection, f"{sql} ORDER BY id", [*some, *named])]
+    return found
+
+
 def origins(connection: Connection, asked: Iterable[int]) -> list[Origin]:
     """These messages, in order; without those that are not there, were not mapped, or made nothing."""
     found: list[Origin] = []

@@ -10,17 +10,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from sqlalchemy import Connection
 
-from adapter.fhir.search_params import Parameter, SearchIndex
+from adapter.fhir.search_params import Parameter
 from adapter.request_errors import BadParameter
 from adapter.store.database import instant, marks, rows
+from adapter.store.reach import Compiled, Reach
 from adapter.store.resources import Stored
 from adapter.store.search_conditions import Condition, condition
+from adapter.store.visible import visible
 
-_Sql = tuple[str, tuple[Any, ...]]
 # A condition with more rows than this is not worth sorting for.
 _FEW = 1000
 
@@ -35,8 +35,12 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A compiled search. `applied` are the parameters that count, `ignored` the names of the others."""
+    """A compiled search of what `reach` lets see.
 
+    `applied` are the parameters that count, `ignored` the names of the others.
+    """
+
+    reach: Reach
     resource_type: str
     conditions: tuple[Condition, ...]
     sort: Sort | None
@@ -54,12 +58,12 @@ class Page:
 
 
 def compile_query(
-    index: SearchIndex, resource_type: str, params: Sequence[tuple[str, str]], *, base: str, lenient: bool = False
+    reach: Reach, resource_type: str, params: Sequence[tuple[str, str]], *, base: str, lenient: bool = False
 ) -> Query:
     """Compile the parameters of a search; `_sort` is one of them.
 
     Args:
-        index: the search parameters.
+        reach: what the caller reaches.
         resource_type: a served type.
         params: names and values in the order sent; all of them must hold.
         base: our own address, which absolute references may begin with.
@@ -68,7 +72,7 @@ def compile_query(
     Raises:
         BadParameter: an unknown parameter (not when lenient), or a value that is not understood.
     """
-    known, sort = index.parameters[resource_type], None
+    known, sort = reach.index.parameters[resource_type], None
     conditions: list[Condition] = []
     applied: list[tuple[str, str]] = []
     ignored: list[str] = []
@@ -77,14 +81,14 @@ def compile_query(
         if name == "_sort":
             sort = _sort(known, value)
         elif parameter is not None:
-            conditions.append(condition(parameter, name, value, zone=index.zone, base=base))
+            conditions.append(condition(reach, parameter, name, value, base=base))
         elif lenient:
             ignored.append(name)
             continue
         else:
             raise BadParameter(f"unknown search parameter; {resource_type} has {', '.join(sorted(known))}")
         applied.append((name, value))
-    return Query(resource_type, tuple(conditions), sort, tuple(applied), tuple(ignored))
+    return Query(reach, resource_type, tuple(conditions), sort, tuple(applied), tuple(ignored))
 
 
 def search(connection: Connection, query: Query, *, count: int, cursor: str | None = None) -> Page:
@@ -97,7 +101,7 @@ def search(connection: Connection, query: Query, *, count: int, cursor: str | No
     lead = _lead(connection, query)
     found = _positions(connection, query, lead, after, count + 1) if lead else []
     page, more = found[:count], len(found) > count
-    bodies = _bodies(connection, query.resource_type, [position.key for position in page])
+    bodies = _bodies(connection, query, [position.key for position in page])
     return Page(bodies, None if more or after else len(page), _cursor(query, page[-1]) if more and page else None)
 
 
@@ -119,24 +123,25 @@ class _Position:
     key: int
 
 
-_ALL = Condition("resource", "NOT c.deleted", ())
+def _all(query: Query) -> Condition:
+    return Condition(query.reach.view.table("resource"), "NOT c.deleted", (), of_resource=True)
 
 
 def _lead(connection: Connection, query: Query) -> Condition | None:
-    """The condition to begin with, `_ALL` when none is rare; None when nothing can be found."""
+    """The condition to begin with, all resources when none is rare; None when nothing can be found."""
     positive = [condition for condition in query.conditions if not condition.negated]
-    ordered = next((condition for condition in positive if condition.ordered), _ALL)
+    ordered = next((condition for condition in positive if condition.ordered), _all(query))
     if query.sort is None and positive == [ordered]:
         return ordered
     if not positive:
-        return _ALL
+        return _all(query)
     counts = _count_few(connection, query.resource_type, positive)
     fewest = min(counts)
     if fewest == 0:
         return None
     if fewest <= _FEW:
         return positive[counts.index(fewest)]
-    return _ALL if query.sort else ordered
+    return _all(query) if query.sort else ordered
 
 
 def _count_few(connection: Connection, resource_type: str, conditions: Sequence[Condition]) -> list[int]:
@@ -149,17 +154,22 @@ def _count_few(connection: Connection, resource_type: str, conditions: Sequence[
     return list(rows(connection, f"SELECT {counts}", [value for _, values in compiled for value in values])[0])
 
 
-def _led_by(lead: Condition, query: Query) -> _Sql:
+def _led_by(lead: Condition, query: Query) -> Compiled:
     """The lead's own condition on the alias `d`, and the tests of all others."""
     where, values = lead.among(query.resource_type)
     return _and((where.replace("c.", "d."), values), _tests(query, "d.key", lead))
 
 
-def _tests(query: Query, key: str, lead: Condition | None) -> list[_Sql]:
-    return [condition.test(key) for condition in query.conditions if condition is not lead]
+def _tests(query: Query, key: str, lead: Condition | None) -> list[Compiled]:
+    tests = [condition.test(key) for condition in query.conditions if condition is not lead]
+    seen, values = visible(query.reach, query.resource_type, "c")
+    if seen:
+        table = query.reach.view.table("resource")
+        tests.append((f"EXISTS (SELECT 1 FROM {table} c WHERE c.key = {key} AND {seen})", values))
+    return tests
 
 
-def _and(first: _Sql, others: Sequence[_Sql]) -> _Sql:
+def _and(first: Compiled, others: Sequence[Compiled]) -> Compiled:
     wheres, values = zip(first, *others, strict=True)
     return " AND ".join(wheres), tuple(value for items in values for value in items)
 
@@ -172,7 +182,7 @@ def _positions(
     in_first_phase = after is None or after.phase == 0
     found = _by_date(connection, query, lead, after, limit) if in_first_phase else []
     if len(found) < limit and query.sort.param is not None:
-        undated = Condition("index_date", "c.param = ?", (query.sort.param,), negated=True)
+        undated = Condition(query.reach.view.table("index_date"), "c.param = ?", (query.sort.param,), negated=True)
         rest = replace(query, conditions=(*query.conditions, undated))
         last = None if in_first_phase else after
         found += _by_key(connection, rest, lead, last, limit - len(found))
@@ -195,7 +205,7 @@ def _by_date(
     source, date, first = _dated(query, lead)
     order, beyond = ("DESC", "<") if descending else ("ASC", ">")
     others = [(f"({date}, s.key) {beyond} (?, ?)", (after.at, after.key))] if after else []
-    if lead is _ALL:
+    if lead.everything:
         others += _tests(query, "s.key", None)
     where, values = _and(first, others)
     sql = (
@@ -204,27 +214,29 @@ def _by_date(
     return [_Position(0, row[0], row[1]) for row in rows(connection, sql, values)]
 
 
-def _dated(query: Query, lead: Condition) -> tuple[str, str, _Sql]:
+def _dated(query: Query, lead: Condition) -> tuple[str, str, Compiled]:
     """Where the dates to sort by are read from: tables, the date, and the condition that joins them."""
     param = query.sort.param if query.sort else None
+    view = query.reach.view
     table, date, chosen = (
-        "resource",
+        view.table("resource"),
         "s.last_updated",
         ("s.resource_type = ? AND NOT s.deleted", (query.resource_type,)),
     )
     if param is not None:
-        table, date, chosen = "index_date", "s.low", ("s.param = ?", (param,))
-    if lead is _ALL:
+        table, date, chosen = view.table("index_date"), "s.low", ("s.param = ?", (param,))
+    if lead.everything:
         return f"{table} s", date, chosen
     # CROSS JOIN keeps SQLite from turning the order round; PostgreSQL plans as it likes.
     return f"{lead.table} d CROSS JOIN {table} s", date, _and(_led_by(lead, query), [("s.key = d.key", ()), chosen])
 
 
-def _bodies(connection: Connection, resource_type: str, keys: list[int]) -> list[Stored]:
-    sql = f"SELECT key, id, version, last_updated, body FROM resource WHERE key IN ({marks(keys)}) AND NOT deleted"
+def _bodies(connection: Connection, query: Query, keys: list[int]) -> list[Stored]:
+    table = query.reach.view.table("resource")
+    sql = f"SELECT key, id, version, last_updated, body FROM {table} WHERE key IN ({marks(keys)}) AND NOT deleted"
     found = {row[0]: row[1:] for row in rows(connection, sql, keys)} if keys else {}
     return [
-        Stored(resource_type, number, version, instant(updated), deleted=False, body=bytes(body))
+        Stored(query.resource_type, number, version, instant(updated), deleted=False, body=bytes(body))
         for number, version, updated, body in (found[key] for key in keys if key in found)
     ]
 

@@ -10,6 +10,7 @@ from adapter.fhir.search_params import OF_THE_RESOURCE, Parameter
 from adapter.fhir.search_values import date_range, number_range, plain, split_reference
 from adapter.request_errors import BadParameter
 from adapter.store.database import marks
+from adapter.store.reach import Compiled, Reach, View
 
 _PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
 _LAST_CHARACTER = "\U0010ffff"
@@ -17,15 +18,13 @@ _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 # The column of an index that comes before the resource's key; one value of it leads to one resource's row.
 _LEADING = {"token": "code", "reference": "target_id"}
 
-Compiled = tuple[str, tuple[Any, ...]]
-
 
 @dataclass(frozen=True, slots=True)
 class Condition:
     """What the rows of `table` must fulfil; its columns are written with the alias `c`.
 
     `ordered` says that the rows found stand in the index in the order of the resources' keys; `seeks` that an index
-    leads from a resource to its rows that fulfil this.
+    leads from a resource to its rows that fulfil this; `of_resource` that the table is that of the resources.
     """
 
     table: str
@@ -34,10 +33,16 @@ class Condition:
     negated: bool = False
     ordered: bool = False
     seeks: bool = True
+    of_resource: bool = False
+
+    @property
+    def everything(self) -> bool:
+        """Whether it asks for nothing but that a resource is there."""
+        return self.of_resource and not self.values
 
     def among(self, resource_type: str) -> Compiled:
         """The condition alone, for resources of a type; index rows are of one type anyway."""
-        if self.table != "resource":
+        if not self.of_resource:
             return self.where, self.values
         return f"c.resource_type = ? AND {self.where}", (resource_type, *self.values)
 
@@ -50,22 +55,22 @@ class Condition:
         return f"NOT {sql}" if self.negated else sql, self.values
 
 
-def condition(parameter: Parameter, name: str, value: str, *, zone: tzinfo, base: str) -> Condition:
+def condition(reach: Reach, parameter: Parameter, name: str, value: str, *, base: str) -> Condition:
     """Compile one `name=value` of a query.
 
     Args:
+        reach: what the caller reaches.
         parameter: what `name` means.
         name: with its modifier, as it was sent: `code:not`.
         value: one value, or several with commas, of which one is enough.
-        zone: for dates without offset.
         base: our own address, so that our own absolute references are known.
 
     Raises:
         BadParameter: the modifier is not supported or a value is not understood.
     """
-    modifier = name.partition(":")[2]
+    view, zone, modifier = reach.view, reach.index.zone, name.partition(":")[2]
     if modifier == "missing":
-        return _missing(parameter, value)
+        return _missing(parameter, value, view)
     texts = split(value, ",")
     if not all(texts):
         raise BadParameter(f"{parameter.code} has an empty value")
@@ -73,8 +78,10 @@ def condition(parameter: Parameter, name: str, value: str, *, zone: tzinfo, base
     any_of = "(" + " OR ".join(f"({where})" for where, _ in compiled) + ")"
     values = tuple(value for _, found in compiled for value in found)
     if parameter.code in OF_THE_RESOURCE:
-        return Condition("resource", f"{any_of} AND NOT c.deleted", values, negated=modifier == "not")
-    found = _of_the_index(parameter, any_of, values)
+        return Condition(
+            view.table("resource"), f"{any_of} AND NOT c.deleted", values, negated=modifier == "not", of_resource=True
+        )
+    found = _of_the_index(parameter, any_of, values, view)
     leading = f"c.{_LEADING[parameter.rows]} = ?" if parameter.rows in _LEADING else ""
     if not leading:
         return replace(found, negated=modifier == "not")
@@ -92,8 +99,8 @@ def condition(parameter: Parameter, name: str, value: str, *, zone: tzinfo, base
     )
 
 
-def _of_the_index(parameter: Parameter, where: str, values: tuple[Any, ...]) -> Condition:
-    return Condition(f"index_{parameter.rows}", f"c.param = ? AND {where}", (parameter.number, *values))
+def _of_the_index(parameter: Parameter, where: str, values: tuple[Any, ...], view: View) -> Condition:
+    return Condition(view.table(f"index_{parameter.rows}"), f"c.param = ? AND {where}", (parameter.number, *values))
 
 
 def split(text: str, separator: str) -> list[str]:
@@ -113,12 +120,12 @@ def _plain_text(text: str) -> str:
     return re.sub(r"\\([\\,|$])", r"\1", text)
 
 
-def _missing(parameter: Parameter, value: str) -> Condition:
+def _missing(parameter: Parameter, value: str, view: View) -> Condition:
     if value not in ("true", "false") or parameter.code in OF_THE_RESOURCE:
         raise BadParameter(f"{parameter.code}:missing is true or false, and of an element that may be missing")
-    found = _of_the_index(parameter, "TRUE", ())
+    found = _of_the_index(parameter, "TRUE", (), view)
     if parameter.target:
-        found = _of_the_index(parameter, "c.target_type = ?", (parameter.target,))
+        found = _of_the_index(parameter, "c.target_type = ?", (parameter.target,), view)
     return replace(found, negated=value == "true", seeks=parameter.rows not in _LEADING)
 
 

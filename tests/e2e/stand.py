@@ -9,9 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +28,11 @@ SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Adapter:
-    """A running `adapter serve`; `url` is its database, empty for SQLite in its folder."""
+    """A running `adapter serve`; `url` is its database, empty for SQLite in its folder; `headers` let read everything."""
 
     program: Program
     url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def converse(self, sent: bytes) -> list[bytes]:
         """Send bytes over a new connection, half-close it, return the payloads that come back until it is closed."""
@@ -52,7 +53,7 @@ class Adapter:
 
     def get(self, path: str) -> dict[str, Any]:
         """The resources of a FHIR search, or one resource."""
-        answer = httpx.get(f"{self.program.base}/fhir/{path}", timeout=SECONDS)
+        answer = httpx.get(f"{self.program.base}/fhir/{path}", headers=self.headers, timeout=SECONDS)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
@@ -137,6 +138,6 @@ def adapter(data: Path, **settings: str) -> Generator[Adapter]:
         program = running(data)
         it = runner.run(program.__aenter__())
         try:
-            yield Adapter(it, settings.get("database_url", ""))
+            yield Adapter(it, settings.get("database_url", ""), it.headers("data-manager"))
         finally:
             runner.run(program.__aexit__(None, None, None))

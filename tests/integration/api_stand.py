@@ -13,6 +13,9 @@ import httpx
 import pytest
 import uvicorn
 
+from adapter.access.compiler import Compiler
+from adapter.access.guard import Guard
+from adapter.access.roles import load_roles
 from adapter.api.canonical import DEFAULT
 from adapter.api.exchange import Made
 from adapter.api.guide_pages import Pages
@@ -20,13 +23,16 @@ from adapter.api.hl7_over_http import Entrance, endpoint
 from adapter.api.routes import Auditing, create_app
 from adapter.data import data_folder
 from adapter.fhir import profiles, search_params
+from adapter.operate.first_tokens import EVERYTHING, Order, give
 from adapter.store.database import Database, open_database
 from adapter.store.merge import MergeRule
+from adapter.store.reach import VIEWS
 from adapter.store.resources import ResourceWriter
 from tests import databases
 
 PROFILES = data_folder("profiles")
 INDEX = search_params.load(PROFILES)
+COMPILER = Compiler(load_roles(PROFILES, INDEX.parameters), dict.fromkeys(VIEWS, INDEX))
 LARGEST = 16 * 1024 * 1024
 LAB = "https://example.org/lab"
 STUDY = {
@@ -105,25 +111,30 @@ def empty_database(kind: str, request: pytest.FixtureRequest, folders: pytest.Te
     return open_database(databases.postgresql(request.getfixturevalue("postgres_server")))
 
 
+def bearer(database: Database, role: str, *, site: str = "", scope: str = EVERYTHING) -> str:
+    """The header of a request in a role, for one hospital or for all."""
+    given = give(database, COMPILER.roles, Order(role, site, scope), datetime.now(UTC))
+    return f"Bearer {given['access_token']}"
+
+
 @contextmanager
 def served(
     database: Database,
     *,
-    token: str | None = None,
+    role: str = "data-manager",
     entrance: Entrance | None = None,
     auditing: Auditing | None = None,
     made: Mapping[str, Made] | None = None,
     base: str = DEFAULT,
     pages: Pages | None = None,
 ) -> Generator[httpx.Client]:
-    """The API as a server of its own thread; yields a client of it."""
+    """The API as a server of its own thread; yields a client of it in a role."""
+    guard = Guard(database, COMPILER, lambda: datetime.now(UTC))
     post_hl7 = endpoint(entrance, maximum=LARGEST) if entrance else None
     app = create_app(
-        database=database,
-        index=INDEX,
+        guard=guard,
         profiles=PROFILES,
         post_hl7=post_hl7,
-        token=token,
         auditing=auditing,
         made=made,
         base=base,
@@ -137,6 +148,7 @@ def served(
         while not server.started:
             time.sleep(0.01)
         with httpx.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}") as client:
+            client.headers["Authorization"] = bearer(database, role)
             yield client
     finally:
         server.should_exit = True
