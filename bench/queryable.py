@@ -88,7 +88,7 @@ async def _converted(program: Program, count: int) -> None:
     Raises:
         SystemExit: a message ended otherwise than mapped: there is nothing to compare.
     """
-    async with httpx.AsyncClient(base_url=program.base) as client:
+    async with httpx.AsyncClient(base_url=program.base, headers=program.headers("operator")) as client:
         while True:
             found: list[dict[str, Any]] = (await client.get("/status")).json()["messages"]
             states = {one["state"]: one["count"] for one in found}

@@ -61,7 +61,7 @@ async def _send(program: Program, console: Console) -> tuple[dict[str, Counter[s
 
 
 async def _wait_until_empty(program: Program, console: Console) -> dict[str, Any]:
-    async with httpx.AsyncClient(base_url=program.base) as client:
+    async with httpx.AsyncClient(base_url=program.base, headers=program.headers("operator")) as client:
         with console.status("waiting until the inbox is empty"):
             while True:
                 status: dict[str, Any] = (await client.get("/status")).json()
@@ -93,7 +93,8 @@ def _show_received(console: Console, answers: dict[str, Counter[str]], status: d
 
 
 def _ask(program: Program, console: Console) -> None:
-    with httpx.Client(base_url=f"{program.base}/fhir/", timeout=60) as client:
+    headers = program.headers("data-manager")
+    with httpx.Client(base_url=f"{program.base}/fhir/", headers=headers, timeout=60) as client:
         questions = Questions(client)
         subjects = questions.subjects()
         infusions = {subject.number: questions.infusions(subject) for subject in subjects}

@@ -27,20 +27,25 @@ class Program:
     data: Path
 
     def headers(self, role: str, *, site: str = "") -> dict[str, str]:
-        """What a request in this role bears, for one hospital or for all; the token lasts an hour.
+        """As `headers`, of this program."""
+        return headers(self.data, role, site=site)
 
-        Raises:
-            ConfigurationError: the program gives none.
-        """
-        found = door.find(self.data)
-        if found is None:
-            raise ConfigurationError(f"no program answers on {self.data}")
-        said = {"role": role, "site": site}
-        bearing = {"Authorization": f"Bearer {found.token}"}
-        answer = httpx.post(f"{found.url}/operator/token", json=said, headers=bearing, timeout=READY_SECONDS)
-        if not answer.is_success:
-            raise ConfigurationError(f"the program gives no token: HTTP {answer.status_code}")
-        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+def headers(data: Path, role: str, *, site: str = "") -> dict[str, str]:
+    """What a request to the program on a data folder bears in this role; the token lasts an hour.
+
+    Raises:
+        ConfigurationError: no program runs there, or it gives none.
+    """
+    found = door.find(data)
+    if found is None:
+        raise ConfigurationError(f"no program answers on {data}")
+    bearing = {"Authorization": f"Bearer {found.token}"}
+    said = {"role": role, "site": site}
+    answer = httpx.post(f"{found.url}/operator/token", json=said, headers=bearing, timeout=READY_SECONDS)
+    if not answer.is_success:
+        raise ConfigurationError(f"the program gives no token: HTTP {answer.status_code}")
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
 
 @asynccontextmanager

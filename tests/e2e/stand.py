@@ -28,7 +28,7 @@ SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Adapter:
-    """A running `adapter serve`; `url` is its database, empty for SQLite in its folder; `headers` let read everything."""
+    """A running `adapter serve`; `url` is its database, empty for SQLite in its folder; `headers` let read all."""
 
     program: Program
     url: str = ""

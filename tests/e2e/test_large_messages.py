@@ -49,7 +49,7 @@ def test_a25_a28_document_of_50_mb_is_kept_whole_in_bounded_memory(tmp_path: Pat
             parts = it.rows("SELECT data FROM message_part WHERE message_id = ? ORDER BY number", row["id"])
             assert hashlib.sha256(b"".join(part["data"] for part in parts)).digest() == hashlib.sha256(raw).digest()
         name = hashlib.sha256(DOCUMENT).hexdigest()
-        served = httpx.get(f"{it.program.base}/fhir/Binary/{name}", timeout=60)
+        served = httpx.get(f"{it.program.base}/fhir/Binary/{name}", headers=it.headers, timeout=60)
         assert served.status_code == 200
         assert hashlib.sha256(served.content).hexdigest() == name
         assert most_memory(it) < MOST

@@ -250,7 +250,8 @@ def test_bad_requests_are_refused_and_change_nothing(program: Adapter, path: str
 
 
 def test_metrics_tell_what_happened_and_name_nobody(program: Adapter):
-    text = httpx.get(f"{program.program.base}/metrics").text
+    assert httpx.get(f"{program.program.base}/metrics").status_code == 401
+    text = httpx.get(f"{program.program.base}/metrics", headers=program.headers).text
     lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     stored = 'adapter_messages_total{channel="mllp",site="FAHZU",state="received",type="ORU^R01"}'
     assert float(lines[stored]) == 3

@@ -19,8 +19,9 @@ pytestmark = pytest.mark.timeout(600)
 
 async def played(folder: Path) -> tuple[dict[str, Counter[str]], dict[str, Any], dict[str, int], list[float]]:
     async with running(folder) as program:
+        headers = program.headers("data-manager")
         answers = await send_all(program, lambda _feed: None)
-        async with httpx.AsyncClient(base_url=program.base) as client:
+        async with httpx.AsyncClient(base_url=program.base, headers=headers) as client:
             while True:
                 status = (await client.get("/status")).json()
                 if not any(row["state"] == "received" for row in status["messages"]):
@@ -28,7 +29,7 @@ async def played(folder: Path) -> tuple[dict[str, Counter[str]], dict[str, Any],
                 await asyncio.sleep(0.3)
 
         def ask() -> tuple[dict[str, int], list[float]]:
-            with httpx.Client(base_url=f"{program.base}/fhir/", timeout=60) as client:
+            with httpx.Client(base_url=f"{program.base}/fhir/", headers=headers, timeout=60) as client:
                 questions = Questions(client)
                 subjects = questions.subjects()
                 given = {subject.number: len(questions.infusions(subject)) for subject in subjects}

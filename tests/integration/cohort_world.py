@@ -50,7 +50,8 @@ async def play(folder: Path) -> World:
             world.answers[feed.hospital] = codes
 
         await asyncio.gather(*[send(feed) for feed in FEEDS])
-        async with httpx.AsyncClient(base_url=f"{program.base}/", timeout=60) as client:
+        headers = program.headers("data-manager")
+        async with httpx.AsyncClient(base_url=f"{program.base}/", headers=headers, timeout=60) as client:
             while True:
                 world.status = (await client.get("status")).json()
                 if all(row["state"] != "received" for row in world.status["messages"]):

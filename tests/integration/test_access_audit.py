@@ -47,11 +47,11 @@ def trail(folder: Path, database: Database) -> Generator[tuple[Trail, Incidents]
 
 @contextmanager
 def api(
-    folder: Path, database: Database, *, token: str | None = None, entrance: Entrance | None = None
+    folder: Path, database: Database, *, entrance: Entrance | None = None
 ) -> Generator[tuple[httpx.Client, Incidents]]:
     with trail(folder, database) as (opened, incidents):
         auditing = Auditing(opened, incidents, lambda: NOW)
-        with served(database, token=token, auditing=auditing, entrance=entrance) as client:
+        with served(database, auditing=auditing, entrance=entrance) as client:
             yield client, incidents
 
 
@@ -61,8 +61,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 def test_f32_every_read_is_recorded_with_who_what_and_how_many(tmp_path: Path, database: Database):
     folder = tmp_path / "audit"
-    with api(folder, database, token="secret") as (client, _):
-        client.headers["Authorization"] = "Bearer secret"
+    with api(folder, database) as (client, _):
         client.get("/fhir/Patient/p1", headers={"X-Request-Id": "ask-1"})
         client.get("/fhir/Observation?patient=p1&code=WBC")
         client.post("/fhir/Observation/_search", data={"patient": "p1"})
@@ -81,7 +80,7 @@ def test_f32_every_read_is_recorded_with_who_what_and_how_many(tmp_path: Path, d
         ("unknown", "Patient", "", 404, 0),
     ]
     first = lines(folder)[0]
-    assert (first["principal"], first["client"], first["method"]) == ("bearer", "127.0.0.1", "GET")
+    assert (first["principal"], first["client"], first["method"]) == ("local-data-manager", "127.0.0.1", "GET")
     assert (first["request"], first["at"]) == ("ask-1", "2026-11-01T12:00:00+00:00")
     assert len({one["request"] for one in lines(folder)}) == 7
 
@@ -100,7 +99,8 @@ def test_no_value_of_a_query_and_nothing_that_was_not_found_is_recorded(tmp_path
 
 def test_metadata_and_refused_logins_are_not_recorded(tmp_path: Path, database: Database):
     folder = tmp_path / "audit"
-    with api(folder, database, token="secret") as (client, incidents):
+    with api(folder, database) as (client, incidents):
+        del client.headers["Authorization"]
         assert client.get("/fhir/metadata").status_code == 200
         assert client.get("/fhir/Patient/p1").status_code == 401
         incidents.flush()

@@ -88,7 +88,7 @@ def test_image_and_compose_set_only_settings_that_exist_and_are_understood(monke
     for name, value in ours.items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
-    assert settings.read_token
+
     assert settings.database == "postgresql+psycopg://adapter:from-env@database:5432/adapter"
 
 
@@ -123,7 +123,7 @@ def test_only_hospitals_reach_the_adapter_from_outside() -> None:
 def test_no_secret_stands_in_the_files_and_each_is_asked_for_in_the_example() -> None:
     text = (DOCKER / "compose.yaml").read_text()
     asked = set(re.findall(r"\$\{(\w+):\?", text))
-    assert asked == {"ADAPTER_READ_TOKEN", "POSTGRES_PASSWORD"}
+    assert asked == {"POSTGRES_PASSWORD"}
     example = dict(
         line.split("=", 1) for line in (PROJECT / ".env.example").read_text().splitlines() if re.match(r"\w+=", line)
     )

@@ -3,12 +3,14 @@
 import asyncio
 import base64
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from adapter.access.guard import Guard
 from adapter.api import binary
 from adapter.api.routes import create_app
 from adapter.convert import Converted, convert
@@ -17,7 +19,7 @@ from adapter.errors import BrokenDocument
 from adapter.hl7v2.slim import LONG, Slim, slim
 from adapter.store.database import Database, open_database
 from tests import databases
-from tests.integration.api_stand import INDEX, PROFILES
+from tests.integration.api_stand import COMPILER, PROFILES, bearer
 from tests.integration.catalogue_stand import convert_all, pass_through
 from tests.integration.intake_stand import OBR, OBX, PID, header, message
 from tests.mappings import catalog
@@ -97,9 +99,10 @@ def store_as_large(database: Database, raw: bytes) -> None:
             connection.exec_driver_sql(insert, (number, raw[at : at + 50_000]))
 
 
-def asked(database: Database, address: str, *, token: str | None = None, **headers: str) -> httpx.Response:
-    """What the API answers."""
-    app = create_app(database=database, index=INDEX, profiles=PROFILES, token=token)
+def asked(database: Database, address: str, *, role: str = "data-manager", **headers: str) -> httpx.Response:
+    """What the API answers to a role; without one to somebody without a token."""
+    app = create_app(guard=Guard(database, COMPILER, lambda: datetime.now(UTC)), profiles=PROFILES)
+    headers |= {"authorization": bearer(database, role)} if role else {}
     binary.install(app, finder(database, catalog()))
 
     async def ask() -> httpx.Response:
@@ -124,8 +127,9 @@ def test_a28_c26_document_is_given_as_it_is_and_only_to_be_saved(database: Datab
 
 
 def test_c26_document_needs_the_token_and_an_address_that_is_known(database: Database):
-    assert asked(database, f"/fhir/{ADDRESS}", token="secret").status_code == 401
-    assert asked(database, f"/fhir/{ADDRESS}", token="secret", authorization="Bearer secret").status_code == 200
+    assert asked(database, f"/fhir/{ADDRESS}", role="").status_code == 401
+    assert asked(database, f"/fhir/{ADDRESS}", role="central").status_code == 403
+    assert asked(database, f"/fhir/{ADDRESS}").status_code == 200
     for address in (f"Binary/{'0' * 64}", "Binary/x", "Binary/%2e%2e"):
         assert asked(database, f"/fhir/{address}").status_code == 404
     database.close()

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from adapter.demo.program import headers
 from tests.durability import disk
 from tests.durability.feed import numbered
 
@@ -118,9 +119,12 @@ def test_f6_full_disk_gets_no_answer_and_the_program_goes_on_when_there_is_room(
     faults = tmp_path / "faults"
     with serving(tmp_path / "data", disk.environment(faults=faults)) as it:
         assert b"MSA|CA|" in it.send(1)
+        bearing = headers(tmp_path / "data", "data-manager")
         faults.write_text(f"write {errno.ENOSPC}")
         assert it.send(2) == b""
-        assert httpx.get(f"http://127.0.0.1:{it.http}/fhir/Patient", timeout=SECONDS).status_code == 200
+        assert (
+            httpx.get(f"http://127.0.0.1:{it.http}/fhir/Patient", headers=bearing, timeout=SECONDS).status_code == 200
+        )
         faults.unlink()
         assert b"MSA|CA|" in it.send(2)
 

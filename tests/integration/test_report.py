@@ -41,8 +41,9 @@ def numbers(file: Path) -> Numbers:
 
 
 def converted(program: Program) -> None:
-    while any(row["state"] == "received" for row in httpx.get(f"{program.base}/status").json()["messages"]):
-        time.sleep(0.2)
+    with httpx.Client(base_url=program.base, headers=program.headers("operator")) as client:
+        while any(row["state"] == "received" for row in client.get("/status").json()["messages"]):
+            time.sleep(0.2)
 
 
 async def reported(data: Path, out: Path, controls: Path, streams: list[Path]) -> Numbers:
@@ -54,7 +55,8 @@ async def reported(data: Path, out: Path, controls: Path, streams: list[Path]) -
                 adapter("send", stream, "--mllp", f"127.0.0.1:{program.mllp[1]}")
             adapter("import", controls, "--data", data)
             converted(program)
-            adapter("report", "--base", f"{program.base}/fhir", "--out", out)
+            token = program.headers("data-manager")["Authorization"].removeprefix("Bearer ")
+            adapter("report", "--base", f"{program.base}/fhir", "--token", token, "--out", out)
 
         await asyncio.to_thread(play)
     return numbers(out / "results.json")

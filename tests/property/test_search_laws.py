@@ -16,10 +16,12 @@ from adapter.fhir import search_params
 from adapter.fhir.search_values import date_range, plain
 from adapter.store import index
 from adapter.store.database import Database, rows, run
+from adapter.store.reach import everything
 from adapter.store.search import compile_query, search, total
 from tests.integration.api_stand import empty_database
 
 INDEX = search_params.load(data_folder("profiles"), zone=UTC)
+REACH = everything(INDEX)
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
 
 FILTERS = [
@@ -61,7 +63,7 @@ def escaped(text: str) -> str:
 
 
 def ask(connection: Connection, resource_type: str, *params: tuple[str, str], count: int = 100) -> list[str]:
-    query = compile_query(INDEX, resource_type, params, base="http://x/fhir")
+    query = compile_query(REACH, resource_type, params, base="http://x/fhir")
     ids, cursor = list[str](), None
     while True:
         page = search(connection, query, count=count, cursor=cursor)

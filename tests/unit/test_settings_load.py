@@ -18,10 +18,10 @@ def test_the_command_line_wins_over_the_environment(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ADAPTER_READ_TOKEN", "")
+    monkeypatch.setenv("ADAPTER_OPERATOR_TOKEN", "")
     monkeypatch.setenv("ADAPTER_MAX_CONNECTIONS", "")
     settings = load_settings()
-    assert settings.read_token is None
+    assert settings.operator_token is None
     assert settings.max_connections == 256
 
 
@@ -61,7 +61,7 @@ def test_a_misspelt_variable_stops_the_start(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_secrets_are_not_shown_when_settings_are_printed() -> None:
     settings = load_settings(
-        read_token="token-of-a-test", database_url="postgresql+psycopg://a:password-of-a-test@db/a"
+        operator_token="token-of-a-test", database_url="postgresql+psycopg://a:password-of-a-test@db/a"
     )
     assert "of-a-test" not in f"{settings!r} {settings}"
 
