@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import FastAPI
@@ -48,6 +48,7 @@ from adapter.settings import Settings
 from adapter.stock import Stock
 from adapter.store.database import Connection, Database
 from adapter.store.incidents import Incidents
+from adapter.store.tokens import Token
 from adapter.tally import Work
 
 CERTIFICATE_SECONDS = 3600.0
@@ -71,7 +72,7 @@ class Service:
         """Put its parts together; `works` are what its workers count."""
         self._settings, self._stock, self._database = settings, stock, database
         self._incidents, self._clock = incidents, clock
-        self._guard = Guard(database, stock.access, clock)
+        self._guard = Guard(database, stock.access, clock, _standing(settings))
         self._intake = Intake(catalog=stock.catalog, database=database, clock=clock, incidents=incidents)
         self._inventory = Inventory(settings.data, incidents, clock)
         self._lines = Lines(self._intake, stock.catalog, settings, self._inventory)
@@ -204,3 +205,10 @@ class Service:
     async def _stop_lines(self) -> None:
         stopped = await asyncio.gather(*(line.stop() for line in self._lines.listeners))
         log.event("stopped", drained=sum(one.drained for one in stopped), cut=sum(one.cut for one in stopped))
+
+
+def _standing(settings: Settings) -> dict[str, Token]:
+    """The operator's token, which Prometheus bears."""
+    secret = settings.operator_token
+    token = Token("operator", "operator", None, "", datetime.max.replace(tzinfo=UTC))
+    return {secret.get_secret_value(): token} if secret else {}

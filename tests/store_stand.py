@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from adapter.fhir.json import loads
+from adapter.fhir.search_params import SearchIndex
 from adapter.mapper.engine import Mapped
 from adapter.mapper.ids import resource_id
 from adapter.store.database import Database, rows
 from adapter.store.inbox import NewMessage
 from adapter.store.members import Study
 from adapter.store.merge import load_merge_rules
+from adapter.store.reach import everything
 from adapter.store.resources import ResourceWriter
 from adapter.trial.study import load_study, subject_number, tie, untie
 
@@ -29,6 +31,7 @@ STUDY = Study(
     partial(untie, study=STUDY_RULES),
 )
 NOON = datetime(2018, 3, 1, 12, tzinfo=UTC)
+EVERYTHING = everything(SearchIndex({}, {}, UTC))
 
 
 @dataclass

@@ -25,7 +25,7 @@ from adapter.worker import Rules, Worker
 from tests.durability.feed import numbered
 from tests.integration.intake_stand import receive, segments
 from tests.integration.test_worker_run import told
-from tests.store_stand import NOON, RULES, STUDY_RULES, SmallIndex, mapped, new_message, observation, write
+from tests.store_stand import EVERYTHING, NOON, RULES, STUDY_RULES, SmallIndex, mapped, new_message, observation, write
 
 
 def worker(
@@ -150,7 +150,7 @@ def test_f23_f25_slow_worker_whose_lease_was_taken_writes_nothing(postgres_url: 
         with pytest.raises(StorageUnavailable, match="lease"):
             failing.result()
         with database.read() as connection:
-            assert [one.version for one in history(connection, "Observation", "o-p1-WBC", limit=9)] == [1]
+            assert [one.version for one in history(connection, EVERYTHING, "Observation", "o-p1-WBC", limit=9)] == [1]
             assert rows(connection, "SELECT state, attempts FROM message") == [("mapped", 2)]
 
 
@@ -179,7 +179,7 @@ def test_f26_versions_go_forward_and_order_stays_when_the_clock_steps(database: 
         status = ("final", "corrected", "amended")[number - 1]
         write(database, mapped(observation("o-p1-WBC", status=status), f"2018-03-0{number + 1}"), message_id=9, now=at)
     with database.read() as connection:
-        versions = history(connection, "Observation", "o-p1-WBC", limit=9)
+        versions = history(connection, EVERYTHING, "Observation", "o-p1-WBC", limit=9)
     times = [one.last_updated for one in sorted(versions, key=lambda one: one.version)]
     assert len(times) >= 3
     assert times == sorted(set(times))

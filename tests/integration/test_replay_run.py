@@ -21,7 +21,7 @@ from tests.replay_stand import (
     work,
     would,
 )
-from tests.store_stand import stored
+from tests.store_stand import EVERYTHING, stored
 
 THREE = ("p1 WBC 5 male 1", "p1 HGB 130 male 2", "p2 WBC 6 female 3")
 
@@ -105,7 +105,7 @@ def test_resource_that_no_message_speaks_of_any_more_is_removed_and_comes_back(d
     assert changed(told) == would(expected) == {"removed": 1}
     assert (told["tally"]["unmapped"], expected["states"]) == (1, {"unmapped": 1})
     with database.read() as connection:
-        found = read(connection, "Observation", "o-p1-HGB")
+        found = read(connection, EVERYTHING, "Observation", "o-p1-HGB")
         assert found
         assert found.deleted
         index = rows(
@@ -249,5 +249,5 @@ def test_message_that_comes_while_a_batch_is_made_is_not_lost(database: Database
         told = one_.go_on(told["replay"], NEW)
     assert "gender" not in stored(database, "Patient", "p1")
     with database.read() as connection:
-        assert [found.version for found in history(connection, "Patient", "p1", limit=9)] == [3, 2, 1]
+        assert [found.version for found in history(connection, EVERYTHING, "Patient", "p1", limit=9)] == [3, 2, 1]
     assert stored(database, "Observation", "o-p1-PLT")["valueString"] == "88"

@@ -7,7 +7,7 @@ from adapter.fhir.json import loads
 from adapter.store import index
 from adapter.store.database import Database, open_database, rows, run
 from adapter.store.resources import history, read, vread
-from tests.store_stand import NOON, SmallIndex, mapped, observation, patient, stored, write
+from tests.store_stand import EVERYTHING, NOON, SmallIndex, mapped, observation, patient, stored, write
 
 EARLY, LATE = "2018-03-01T08:00:00+08:00", "2018-03-02T08:00:00+08:00"
 CORE = "http://hl7.org/fhir/StructureDefinition/workflow-researchStudy"
@@ -24,7 +24,7 @@ def found(database: Database, table: str = "index_token") -> list[tuple[Any, ...
 def test_resource_is_whole_with_version_time_and_source(database: Database):
     write(database, mapped(observation("o1", valueQuantity={"value": Decimal("0.70")})), message_id=7)
     with database.read() as connection:
-        one = read(connection, "Observation", "o1")
+        one = read(connection, EVERYTHING, "Observation", "o1")
     assert one is not None
     assert (one.version, one.last_updated, one.deleted) == (1, NOON, False)
     assert one.body.startswith(b'{"resourceType":"Observation","id":"o1","meta":{')
@@ -39,7 +39,9 @@ def test_profile_of_a_resource_is_kept_in_every_version(database: Database):
     write(database, mapped(patient("p1", **profiled), EARLY))
     write(database, mapped(patient("p1", gender="male", **profiled), LATE))
     with database.read() as connection:
-        assert all(loads(one.body)["meta"]["profile"] for one in history(connection, "Patient", "p1", limit=9))
+        assert all(
+            loads(one.body)["meta"]["profile"] for one in history(connection, EVERYTHING, "Patient", "p1", limit=9)
+        )
 
 
 def test_same_message_again_makes_no_version(database: Database):
@@ -52,9 +54,12 @@ def test_newer_message_makes_a_version_and_the_older_one_stays_readable(database
     write(database, mapped(observation("o1", status="preliminary"), EARLY))
     write(database, mapped(observation("o1", status="final"), LATE), message_id=2)
     with database.read() as connection:
-        first, second = vread(connection, "Observation", "o1", 1), vread(connection, "Observation", "o1", 2)
-        versions = history(connection, "Observation", "o1", limit=9)
-        assert history(connection, "Observation", "o1", before=2, limit=9) == [first]
+        first, second = (
+            vread(connection, EVERYTHING, "Observation", "o1", 1),
+            vread(connection, EVERYTHING, "Observation", "o1", 2),
+        )
+        versions = history(connection, EVERYTHING, "Observation", "o1", limit=9)
+        assert history(connection, EVERYTHING, "Observation", "o1", before=2, limit=9) == [first]
     assert first
     assert second
     assert versions == [second, first]
@@ -81,7 +86,7 @@ def test_every_message_of_a_batch_makes_its_own_version(database: Database):
     ]
     assert write(database, *said) == 2
     with database.read() as connection:
-        bodies = [loads(one.body)["status"] for one in history(connection, "Observation", "o1", limit=9)]
+        bodies = [loads(one.body)["status"] for one in history(connection, EVERYTHING, "Observation", "o1", limit=9)]
     assert bodies == ["final", "preliminary"]
 
 
@@ -89,7 +94,7 @@ def test_f26_last_updated_grows_even_when_the_clock_goes_back(database: Database
     write(database, mapped(observation("o1", status="preliminary"), EARLY))
     write(database, mapped(observation("o1", status="final"), LATE), now=NOON - timedelta(hours=1))
     with database.read() as connection:
-        newest, oldest = history(connection, "Observation", "o1", limit=9)
+        newest, oldest = history(connection, EVERYTHING, "Observation", "o1", limit=9)
     assert newest.last_updated > oldest.last_updated
 
 
@@ -127,7 +132,7 @@ def test_registration_ties_all_that_came_before_in_every_linked_record(database:
     assert write(database, registration, message_id=4) == 3
     assert [stored(database, "Observation", one).get("extension") for one in ("o1", "o2", "o3")] == [TIED, TIED, None]
     with database.read() as connection:
-        assert len(history(connection, "Observation", "o1", limit=9)) == 2
+        assert len(history(connection, EVERYTHING, "Observation", "o1", limit=9)) == 2
 
 
 def test_registration_before_the_first_hospital_message_ties_what_comes(database: Database):

@@ -13,7 +13,18 @@ from adapter.store.database import Database, open_database, rows, run
 from adapter.store.lanes import Claimed
 from adapter.store.resources import ResourceWriter, history
 from adapter.worker import ATTEMPTS, Rules, Worker
-from tests.store_stand import NOON, RULES, STUDY_RULES, SmallIndex, mapped, new_message, observation, patient, stored
+from tests.store_stand import (
+    EVERYTHING,
+    NOON,
+    RULES,
+    STUDY_RULES,
+    SmallIndex,
+    mapped,
+    new_message,
+    observation,
+    patient,
+    stored,
+)
 
 
 class Account:
@@ -179,7 +190,7 @@ def test_f3_crash_beside_any_step_leaves_nothing_half_done_and_the_next_worker_d
     drain(worker(database, name="next"))
     assert states(database) == {"p1 WBC": "mapped"}
     with database.read() as connection:
-        assert len(history(connection, "Observation", "o-p1-WBC", limit=9)) == 1
+        assert len(history(connection, EVERYTHING, "Observation", "o-p1-WBC", limit=9)) == 1
         assert rows(connection, "SELECT count FROM finding")[0][0] == 1
 
 
