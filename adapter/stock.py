@@ -59,7 +59,6 @@ class Stock:
         mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
         index, catalog = load_search_index(profiles), load_catalog(mappings)
         rules = worker_rules(mappings, catalog, index)
-        # Both views are searched alike until the pseudonymised one has parameters of its own.
         access = Compiler(load_roles(profiles, index.parameters), dict.fromkeys(VIEWS, index))
         return cls(catalog, rules, index, mappings, profiles, load_sheets(mappings), Asking.load(mappings), access)
 

@@ -9,7 +9,7 @@ from adapter.errors import MappingError
 from adapter.store.reach import EVERY_RIGHT, VIEWS, View
 from adapter.yaml_lines import Lines, load
 
-_KEYS = ("for", "view", "sites", "types", "exports_only", "doors")
+_KEYS = ("for", "view", "sites", "types", "doors")
 _SITES = ("one", "some", "all")
 _DOORS = frozenset({"operate", "clients", "audit"})
 
@@ -23,7 +23,6 @@ class Role:
     view: View
     sites: str
     types: Mapping[str, frozenset[str]]
-    exports_only: bool
     doors: frozenset[str]
 
 
@@ -52,7 +51,7 @@ def _role(name: str, said: Any, served: tuple[str, ...], file: Path, line: int) 
     _check(sites in _SITES, f"sites: is one of {', '.join(_SITES)}", file, said.at.get("sites", line))
     _check(doors <= _DOORS, f"doors: are of {', '.join(sorted(_DOORS))}", file, said.at.get("doors", line))
     types = _types(said.get("types") or Lines(), served, file)
-    return Role(name, str(said.get("for", "")), VIEWS[view], sites, types, bool(said.get("exports_only")), doors)
+    return Role(name, str(said.get("for", "")), VIEWS[view], sites, types, doors)
 
 
 def _types(said: Lines, served: tuple[str, ...], file: Path) -> dict[str, frozenset[str]]:

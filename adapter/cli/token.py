@@ -18,7 +18,7 @@ from adapter.store.database import Database
 
 
 def token(
-    role: Annotated[str, typer.Option(help="A role of profiles/roles.yaml: site, central, data-manager, …")],
+    role: Annotated[str, typer.Option(help="A role of profiles/roles.yaml: site, data-manager, operator")],
     site: Annotated[str, typer.Option(help="The hospital, for a role that is for one.")] = "",
     scope: Annotated[str, typer.Option(help="SMART scopes; never more than the role has.")] = EVERYTHING,
     minutes: Annotated[int, typer.Option(help="How long it lasts.")] = 60,

@@ -23,8 +23,7 @@ class View:
 
 
 IDENTIFIED = View("identified", "")
-PSEUDONYMISED = View("pseudonymised", "view_")
-VIEWS = {view.name: view for view in (IDENTIFIED, PSEUDONYMISED)}
+VIEWS = {view.name: view for view in (IDENTIFIED,)}
 
 EVERY_RIGHT = frozenset("cruds")
 

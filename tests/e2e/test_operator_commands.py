@@ -16,7 +16,7 @@ import pytest
 
 from adapter.access.audit import files, verify
 from adapter.cli.running import user
-from tests.e2e.stand import SECONDS, Adapter, adapter
+from tests.e2e.stand import SECONDS, Adapter, adapter, command
 from tests.integration.intake_stand import OBR, OBX, PID, header, message, result
 
 TOKEN = "synthetic-operator-token"
@@ -220,6 +220,31 @@ def test_the_token_for_commands_is_readable_by_its_owner_alone_and_gone_afterwar
         with client(it, json.loads(door.read_bytes())["token"]) as asking:
             assert asking.get("/operator/figures").status_code == 200
     assert not door.exists()
+
+
+def test_a_token_of_the_data_folder_reads_its_hospital_whether_the_program_runs_or_not(tmp_path: Path):
+    data = ("--data", str(tmp_path / "data"))
+    with adapter(tmp_path / "data") as it:
+        told = command("token", "--role", "site", "--site", "FAHZU", *data).strip()
+        asked = {"Authorization": f"Bearer {told}"}
+        assert httpx.get(f"{it.program.base}/fhir/Patient", headers=asked).status_code == 200
+        assert httpx.get(f"{it.program.base}/status", headers=asked).status_code == 403
+    said = json.loads(command("token", "--role", "operator", "--minutes", "5", "--json", *data))
+    assert (said["expires_in"], said["role"], said["sites"]) == (300, "operator", [])
+    with adapter(tmp_path / "data") as it:
+        asked = {"Authorization": f"Bearer {said['access_token']}"}
+        assert httpx.get(f"{it.program.base}/status", headers=asked).status_code == 200
+        assert httpx.get(f"{it.program.base}/fhir/Patient", headers=asked).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--role", "nobody"), ("--role", "site"), ("--role", "operator", "--scope", "user/*.rs")], ids=" ".join
+)
+def test_a_token_that_cannot_be_given_says_why(tmp_path: Path, wrong: tuple[str, ...]):
+    asked = [sys.executable, "-m", "adapter", "token", *wrong, "--data", str(tmp_path)]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "H2F-4001" in done.stderr
 
 
 def test_the_trial_offices_queries_are_answered_and_a_wrong_filter_is_refused(tmp_path: Path):

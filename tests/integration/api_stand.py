@@ -64,12 +64,12 @@ class Statement:
     cancels: bool = False
 
 
-def put(database: Database, resources: Sequence[dict[str, Any]], *, message: int = 1) -> None:
+def put(database: Database, resources: Sequence[dict[str, Any]], *, message: int = 1, site: str = "FAHZU") -> None:
     """Store resources as the worker does."""
     with database.write() as connection:
         writer = ResourceWriter(connection, INDEX, Rules(), NOW)
         for resource in resources:
-            writer.put(Statement(resource, f"2026-01-01T00:00:{message:02d}Z"), site="FAHZU", message_id=message)
+            writer.put(Statement(resource, f"2026-01-01T00:00:{message:02d}Z"), site=site, message_id=message)
         writer.flush()
 
 

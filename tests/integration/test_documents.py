@@ -128,7 +128,7 @@ def test_a28_c26_document_is_given_as_it_is_and_only_to_be_saved(database: Datab
 
 def test_c26_document_needs_the_token_and_an_address_that_is_known(database: Database):
     assert asked(database, f"/fhir/{ADDRESS}", role="").status_code == 401
-    assert asked(database, f"/fhir/{ADDRESS}", role="central").status_code == 403
+    assert asked(database, f"/fhir/{ADDRESS}", role="operator").status_code == 403
     assert asked(database, f"/fhir/{ADDRESS}").status_code == 200
     for address in (f"Binary/{'0' * 64}", "Binary/x", "Binary/%2e%2e"):
         assert asked(database, f"/fhir/{address}").status_code == 404
