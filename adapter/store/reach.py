@@ -36,7 +36,7 @@ class Reach:
         view: the representation.
         index: the search parameters of that representation: what is hidden in it has none.
         sites: of which hospitals; None means all. What belongs to no hospital (the study, its definitions) is for all.
-        rights: by resource type the letters of SMART v2: c(reate), r(ead), u(pdate), d(elete), s(earch).
+        rights: by resource type the letters of SMART v2: c create, r read, u update, d delete, s search.
         filters: by resource type the searches of granular scopes; one of them must hold.
     """
 
