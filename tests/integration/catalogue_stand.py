@@ -81,7 +81,7 @@ def pass_through(folder: Path, *raws: bytes, mappings: Catalog | None = None, so
     known = mappings or (load_catalog(source) if source else catalog())
     database = open_database(databases.sqlite(folder))
     try:
-        answers = _received(database, known, raws)
+        answers = received(database, known, raws)
         convert_all(database, known, source)
         it = Stand(database, intake_on(database, known, lambda: NOW))
         resources: dict[str, list[dict[str, Any]]] = {}
@@ -95,7 +95,8 @@ def pass_through(folder: Path, *raws: bytes, mappings: Catalog | None = None, so
         database.close()
 
 
-def _received(database: Database, known: Catalog, raws: tuple[bytes, ...]) -> list[Answer]:
+def received(database: Database, known: Catalog, raws: tuple[bytes, ...]) -> list[Answer]:
+    """Give messages to an intake, one after the other."""
     intake = intake_on(database, known, lambda: NOW)
     answers: list[Answer] = []
 
