@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -17,6 +18,9 @@ from adapter.trial.terms import Terms
 
 AT_ONCE = 5
 """Subjects of one round of questions: their resources are in memory together."""
+
+THREADS = 2
+"""Rounds at once: the server looks for the next while we reduce the last."""
 
 OF_SUBJECTS = ("MedicationAdministration", "AdverseEvent", "Procedure", "EpisodeOfCare", "Condition")
 MEASURED = frozenset(
@@ -65,10 +69,16 @@ def ask_rows(
         terms: what the trial's facts are called.
         done: told how many subjects are ready.
     """
+    known = study.registrations
+    rounds = [known[first : first + AT_ONCE] for first in range(0, len(known), AT_ONCE)]
     rows: list[SubjectRow] = []
-    for first in range(0, len(study.registrations), AT_ONCE):
-        rows += _rows(server, study, study.registrations[first : first + AT_ONCE], definitions, terms)
-        done(len(rows))
+    pool = ThreadPoolExecutor(THREADS)
+    try:
+        for some in pool.map(lambda those: list(_rows(server, study, those, definitions, terms)), rounds):
+            rows += some
+            done(len(rows))
+    finally:
+        pool.shutdown(cancel_futures=True)
     return sorted(rows, key=lambda one: one.number)
 
 
