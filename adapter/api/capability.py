@@ -29,7 +29,7 @@ def statement(profiles: Path, index: SearchIndex) -> bytes:
         "mode": "server",
         "documentation": "Resources are made from HL7 v2 messages; this interface reads them.",
         "security": {"description": "Authorization: Bearer, with a token of SMART Backend Services"},
-        "resource": [_resource(name, parameters.values()) for name, parameters in index.parameters.items()],
+        "resource": [_resource(name, index) for name in index.parameters],
     }
     own = {
         "kind": "instance",
@@ -46,7 +46,12 @@ def metadata(request: Request) -> Response:
     return digest_response(request, serving(request).capability)
 
 
-def _resource(name: str, parameters: Any) -> dict[str, Any]:
+def _resource(name: str, index: SearchIndex) -> dict[str, Any]:
+    parameters = index.parameters[name].values()
+    references = [f"{name}:{one.code}" for one in parameters if one.type == "reference"]
+    pointing = [
+        (of, one) for of, known in index.parameters.items() for one in known.values() if one.type == "reference"
+    ]
     return {
         "type": name,
         "interaction": [{"code": code} for code in _INTERACTIONS],
@@ -54,6 +59,8 @@ def _resource(name: str, parameters: Any) -> dict[str, Any]:
         "readHistory": True,
         "updateCreate": False,
         "conditionalRead": "not-match",
+        "searchInclude": ["*", *references],
+        "searchRevInclude": [f"{of}:{one.code}" for of, one in pointing if name in one.targets],
         "searchParam": [_parameter(parameter) for parameter in parameters],
     }
 

@@ -14,6 +14,7 @@ from adapter.fhir.outcome import outcome
 from adapter.request_errors import BadParameter, UnsupportedMedia
 from adapter.store import search as store
 from adapter.store.database import Connection
+from adapter.store.included import MOST, Included
 from adapter.store.search import Page, Query
 
 _DEFAULT_COUNT, _MAXIMUM_COUNT = 50, 1000
@@ -76,12 +77,15 @@ def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]
     with it.database.read() as connection:
         page, total = _stored(connection, query, wanted, made=further is not None)
         behind = _behind(connection, further, wanted, page)
-    shown(request, len(page.rows) + len(behind.rows))
+    shown(request, len(page.rows) + len(behind.rows) + len(page.included.rows))
     kept = [pair for pair in sent if pair[0] in _CONTROLS - {"_cursor", "_format", "_pretty"}]
     following = page.next_cursor or behind.next_cursor
     cursors = (wanted.cursor, None if wanted.only_total else following)
     links = _links(f"{base}/{resource_type}", [*query.applied, *kept], cursors)
     entries = _entries(query, [*((one.id, one.body) for one in page.rows), *behind.rows], base)
+    entries += [_entry(one.resource_type, one.id, one.body, base, "include") for one in page.included.rows]
+    if page.included.cut:
+        entries.append(_remark(f"more than {MOST} resources would be included: those beyond are left out"))
     if further and not further.answerable:
         entries.append(_remark(made.LEFT_OUT))
     total = None if total is None else total + behind.total
@@ -90,7 +94,7 @@ def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]
 
 def _stored(connection: Connection, query: Query, wanted: _Wanted, *, made: bool) -> tuple[Page, int | None]:
     """What is stored, and how many; none on the later pages of what is `made`."""
-    page = Page([], None, None)
+    page = Page([], None, None, Included([], cut=False))
     if not (wanted.only_total or (made and wanted.made_after is not None)):
         page = store.search(connection, query, count=wanted.count, cursor=wanted.cursor)
     total = page.total
@@ -135,13 +139,14 @@ def _links(
 
 
 def _entries(query: Query, found: Sequence[tuple[str, bytes]], base: str) -> list[bytes]:
-    entries = [
-        entry(body, full_url=f"{base}/{query.resource_type}/{number}", search={"mode": "match"})
-        for number, body in found
-    ]
+    entries = [_entry(query.resource_type, number, body, base, "match") for number, body in found]
     if query.ignored:
         entries.append(_remark(f"not known and left out: {', '.join(query.ignored)}"))
     return entries
+
+
+def _entry(resource_type: str, number: str, body: bytes, base: str, mode: str) -> bytes:
+    return entry(body, full_url=f"{base}/{resource_type}/{number}", search={"mode": mode})
 
 
 def _remark(text: str) -> bytes:

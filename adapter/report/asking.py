@@ -71,10 +71,14 @@ def ask_rows(
     """
     known = study.registrations
     rounds = [known[first : first + AT_ONCE] for first in range(0, len(known), AT_ONCE)]
+
+    def reduced(some: Sequence[Resource]) -> list[SubjectRow]:
+        return list(_rows(server, study, some, definitions, terms))
+
     rows: list[SubjectRow] = []
     pool = ThreadPoolExecutor(THREADS)
     try:
-        for some in pool.map(lambda those: list(_rows(server, study, those, definitions, terms)), rounds):
+        for some in pool.map(reduced, rounds):
             rows += some
             done(len(rows))
     finally:

@@ -16,9 +16,11 @@ from sqlalchemy import Connection
 from adapter.fhir.search_params import Parameter
 from adapter.request_errors import BadParameter
 from adapter.store.database import instant, marks, rows
+from adapter.store.included import NAMES, Include, Included, collect, includes
+from adapter.store.joins import Names
 from adapter.store.reach import Compiled, Reach
 from adapter.store.resources import Stored
-from adapter.store.search_conditions import Condition, condition
+from adapter.store.search_conditions import Condition
 from adapter.store.visible import visible
 
 # A condition with more rows than this is not worth sorting for.
@@ -37,7 +39,8 @@ class Sort:
 class Query:
     """A compiled search of what `reach` lets see.
 
-    `applied` are the parameters that count, `ignored` the names of the others.
+    `applied` are the parameters that count, `ignored` the names of the others, `includes` what comes with
+    what is found.
     """
 
     reach: Reach
@@ -46,6 +49,7 @@ class Query:
     sort: Sort | None
     applied: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
+    includes: tuple[Include, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,7 @@ class Page:
     rows: list[Stored]
     total: int | None
     next_cursor: str | None
+    included: Included
 
 
 def compile_query(
@@ -76,19 +81,21 @@ def compile_query(
     conditions: list[Condition] = []
     applied: list[tuple[str, str]] = []
     ignored: list[str] = []
+    further, names = includes(reach, params), Names(reach, base)
     for name, value in params:
-        parameter = known.get(name.partition(":")[0])
         if name == "_sort":
             sort = _sort(known, value)
-        elif parameter is not None:
-            conditions.append(condition(reach, parameter, name, value, base=base))
+        elif name.partition(":")[0] in NAMES:
+            pass
+        elif (found := names.compiled(resource_type, name, value)) is not None:
+            conditions.append(found)
         elif lenient:
             ignored.append(name)
             continue
         else:
             raise BadParameter(f"unknown search parameter; {resource_type} has {', '.join(sorted(known))}")
         applied.append((name, value))
-    return Query(reach, resource_type, tuple(conditions), sort, tuple(applied), tuple(ignored))
+    return Query(reach, resource_type, tuple(conditions), sort, tuple(applied), tuple(ignored), tuple(further))
 
 
 def search(connection: Connection, query: Query, *, count: int, cursor: str | None = None) -> Page:
@@ -102,7 +109,9 @@ def search(connection: Connection, query: Query, *, count: int, cursor: str | No
     found = _positions(connection, query, lead, after, count + 1) if lead else []
     page, more = found[:count], len(found) > count
     bodies = _bodies(connection, query, [position.key for position in page])
-    return Page(bodies, None if more or after else len(page), _cursor(query, page[-1]) if more and page else None)
+    more_of_it = _cursor(query, page[-1]) if more and page else None
+    included = collect(connection, query.reach, query.includes, bodies) if query.includes else Included([], cut=False)
+    return Page(bodies, None if more or after else len(page), more_of_it, included)
 
 
 def total(connection: Connection, query: Query) -> int:
@@ -157,7 +166,9 @@ def _count_few(connection: Connection, resource_type: str, conditions: Sequence[
 def _led_by(lead: Condition, query: Query) -> Compiled:
     """The lead's own condition on the alias `d`, and the tests of all others."""
     where, values = lead.among(query.resource_type)
-    return _and((where.replace("c.", "d."), values), _tests(query, "d.key", lead))
+    # What stands in it besides has aliases of its own, among them `c`.
+    own = f"d.key IN (SELECT c.key FROM {lead.table} c WHERE {where})" if lead.nested else where.replace("c.", "d.")
+    return _and((own, values), _tests(query, "d.key", lead))
 
 
 def _tests(query: Query, key: str, lead: Condition | None) -> list[Compiled]:

@@ -24,7 +24,8 @@ class Condition:
     """What the rows of `table` must fulfil; its columns are written with the alias `c`.
 
     `ordered` says that the rows found stand in the index in the order of the resources' keys; `seeks` that an index
-    leads from a resource to its rows that fulfil this; `of_resource` that the table is that of the resources.
+    leads from a resource to its rows that fulfil this; `of_resource` that the table is that of the resources; `nested`
+    that other tables stand in it too.
     """
 
     table: str
@@ -34,6 +35,7 @@ class Condition:
     ordered: bool = False
     seeks: bool = True
     of_resource: bool = False
+    nested: bool = False
 
     @property
     def everything(self) -> bool:

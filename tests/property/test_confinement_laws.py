@@ -138,6 +138,25 @@ def test_g15_g16_another_hospitals_resource_is_answered_as_one_that_does_not_exi
     assert theirs.status_code == 404
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"Observation?subject:Patient.identifier={SECRET}", f"Observation?patient._id=p-{SECRET}",
+        f"Patient?_has:Observation:patient:_id=o1-{SECRET}",
+        f"Observation?patient._has:Observation:patient:_id=o1-{SECRET}",
+    ],
+)  # fmt: skip
+def test_g18_a_chain_through_another_hospital_finds_nothing(client: httpx.Client, query: str):
+    answer = client.get(f"/fhir/{query}")
+    assert (answer.status_code, answer.json().get("entry", [])) == (200, [])
+
+
+@pytest.mark.parametrize("query", ["_include=Observation:patient", "_include=Observation:*"])
+def test_g17_a_reference_to_another_hospital_includes_nothing(client: httpx.Client, query: str):
+    answer = client.get(f"/fhir/Observation?_id=o9-ours&{query}").json()
+    assert [entry["resource"]["id"] for entry in answer["entry"]] == ["o9-ours"]
+
+
 def test_g21_counts_are_of_the_own_hospital(client: httpx.Client, database: Database):
     own = client.get("/fhir/Observation?_summary=count").json()["total"]
     client_of_all = {"Authorization": bearer(database, "data-manager")}
