@@ -10,13 +10,13 @@ from adapter.store.reach import EVERY_RIGHT, VIEWS, View
 from adapter.yaml_lines import Lines, load
 
 _KEYS = ("for", "view", "sites", "types", "doors")
-_SITES = ("one", "some", "all")
-_DOORS = frozenset({"operate", "clients", "audit"})
+_SITES = ("one", "all")
+_DOORS = frozenset({"operate"})
 
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """What a role may: `types` gives rights by served type, `sites` is one, some or all, `doors` lead beyond FHIR."""
+    """What a role may: `types` gives rights by served type, `sites` is one or all, `doors` lead beyond FHIR."""
 
     name: str
     purpose: str

@@ -29,7 +29,7 @@ def token(
 ) -> None:
     """Print a short-lived token for FHIR, for someone who has the data folder.
 
-    For first steps and for programs of this machine. Others are registered with `adapter client add`.
+    For first steps and for programs of this machine.
 
     [dim]curl -H "Authorization: Bearer $(adapter token --role site --site FAHZU --data adapter-data)" …/fhir/Patient[/]
     """
