@@ -253,7 +253,7 @@ def _elements(definitions: Sequence[Any], parent: Element, structure: str) -> tu
     return tuple(made)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=2048)
 def _recogniser(structure: str, version: str) -> Recogniser | None:
     root = _root(structure, version)
     if root is None:

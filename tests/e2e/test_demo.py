@@ -41,7 +41,7 @@ def test_in_a_terminal_it_serves_until_ctrl_c_and_leaves_nothing_behind(tmp_path
 
 def read_until(terminal: int, text: bytes) -> bytes:
     """What the terminal shows until the text, or the end."""
-    shown, due = b"", time.monotonic() + 120
+    shown, due = b"", time.monotonic() + 240
     while text not in shown and time.monotonic() < due:
         if select.select([terminal], [], [], 1)[0]:
             try:
