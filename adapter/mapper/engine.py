@@ -82,7 +82,7 @@ class _Run:
         blank = plan.blank
         fields = [segment.fields + blank for segment in segments]
         self.shared: list[list[Any]] = [
-            [blank if at is None else fields[at] for at in one.shared] for one in plan.bases
+            [*[()] * one.groups, *[blank if at is None else fields[at] for at in one.shared]] for one in plan.bases
         ]
         self.slots = [self._slots(entry, fields[entry.index]) for entry in plan.entries]
         self.identifiers = self._identifiers()
@@ -95,9 +95,14 @@ class _Run:
                 self.references[number] = {"reference": f"{entry.resource}/{one}"}
 
     def _slots(self, entry: Entry, own: tuple[str, ...]) -> list[Any]:
-        segments = self.segments
-        groups = [tuple([segments[at] for at in group]) if group else () for group in entry.groups]
-        return [own, *groups, *self.shared[entry.base]]
+        """What fills the slots of an entry; nothing where its map is not about the segment."""
+        about = entry.compiled.about
+        if about and not about(own):
+            return []
+        slots = [own, *self.shared[entry.base]]
+        for slot, group in enumerate(entry.groups, start=1):
+            slots[slot] = tuple([self.segments[at] for at in group])
+        return slots
 
     def _identifiers(self) -> list[tuple[str, str] | None]:
         entries = self.plan.entries
@@ -120,6 +125,8 @@ class _Run:
     def _identified(self, number: int, compiled: Compiled) -> tuple[str, str] | None:
         """What names the resource; None also where the segment says nothing, or nothing of such a resource."""
         slots = self.slots[number]
+        if not slots:
+            return None
         if compiled.dropped and compiled.dropped(slots):
             self.dropped.add(number)
         elif compiled.wanted and not compiled.wanted(slots):
@@ -151,7 +158,7 @@ class _Run:
         compiled = entry.compiled
         out: dict[str, Any] = {"resourceType": compiled.map.resource, "id": ""}
         doubts: Doubts = []
-        slots = [*[()] * compiled.own, *self.shared[entry.base]]
+        slots = [(), *self.shared[entry.base]]
         compiled.shared(slots, out, doubts)
         for reference in self.plan.bases[entry.base].references:
             element, *inner = reference.target
