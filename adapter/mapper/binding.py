@@ -195,12 +195,12 @@ def _identify(
     names: dict[str, Any] = {}
     lines: list[str] = []
     for number, alternatives in enumerate(identity.paths):
+        texts: list[str] = []
         for place, path in enumerate(alternatives):
             name = f"M{number}_{place}"
             names[name] = Memo(partial(_text, component=path.component))
-            slot = slots.index((path.segment, False))
-            pad = " " if not place else " if not t: "
-            lines.append(f"{pad}t = {name}[S[{slot}][{path.field}]]")
+            texts.append(f"{name}[S[{slots.index((path.segment, False))}][{path.field}]]")
+        lines.append(f" t = {' or '.join(texts)}")
         lines.append(" v = f'{v}/{t}' if v and t else v or t" if number else " v = t")
         lines.append(" if not v: return None")
     names["system"] = system

@@ -207,7 +207,7 @@ class _Run:
             self.issues.of_entry(entry, "warning", "205", _REPEATED, "repeated")
         doubts: Doubts = []
         slots = self.slots[number]
-        missing = compiled.build(slots, out, doubts)
+        missing = entry.build(slots, out, doubts)
         defaults, cleared = self.issues.of_rules(entry, slots, doubts) if doubts else ((), ())
         cleared = (*cleared, *base.cleared, *entry.clear) if cleared or base.cleared else entry.clear
         if missing:

@@ -1,12 +1,13 @@
 """Writes the Python that builds a resource: no YAML is interpreted, and no name looked up, while messages are mapped.
 
 Of the segments that a map reads beside its own, neighbours read the same: all OBX of an order have one OBR. What
-they alone give (`shared`) is therefore made once for all of them, the rest (`build`) for each.
+they alone give (`shared`) is therefore made once for all of them, the rest (`build`) for each. Most messages lack most
+of these segments: `build` is written anew for those that are there, and asks nothing of the others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import groupby
 from types import CodeType
 from typing import Any
@@ -28,10 +29,13 @@ Elements = Mapping[tuple[str, ...], Element]
 
 @dataclass(frozen=True, slots=True)
 class Builders:
-    """The two functions of a map; `build` gives the name of an element that FHIR requires and that was not made."""
+    """The two functions of a map, the second by the slots that are empty.
+
+    It gives the name of an element that FHIR requires and that was not made.
+    """
 
     shared: Build
-    build: Build
+    build: Callable[[frozenset[int]], Build]
 
 
 def generate(segment_map: SegmentMap, site: Site, elements: Elements, coded: Callable[[Rule], Any]) -> Builders:
@@ -51,10 +55,13 @@ def generate(segment_map: SegmentMap, site: Site, elements: Elements, coded: Cal
     writer = _Writer(segment_map, elements)
     for number, rule in rules.items():
         writer.bind(number, rule, _convert(rule, site, coded))
-    return Builders(
-        writer.function({number: rule for number, rule in rules.items() if number not in own}),
-        writer.function({number: rules[number] for number in sorted(own)}, writer.end()),
-    )
+    given, end = {number: rules[number] for number in sorted(own)}, writer.end()
+
+    @cache
+    def build(absent: frozenset[int]) -> Build:
+        return writer.function(given, end, absent)
+
+    return Builders(writer.function({number: rule for number, rule in rules.items() if number not in own}), build)
 
 
 def _own(rules: Mapping[int, Rule], elements: Elements, segment: str) -> set[int]:
@@ -209,30 +216,41 @@ class _Writer:
         absent = " and ".join(f"{name!r} not in out" for name in dict.fromkeys((last, last.removeprefix("_"))))
         return [f" if {absent}: out[{last!r}] = D{number}[0]; doubts.append(D{number}[1])"]
 
-    def function(self, rules: Mapping[int, Rule], end: Iterable[str] = ()) -> Build:
-        """The function that follows these rules."""
-        lines = [f" f{n} = S[{n}]" for n in self._read(rules.values())]
+    def function(
+        self, rules: Mapping[int, Rule], end: Iterable[str] = (), absent: frozenset[int] = frozenset()
+    ) -> Build:
+        """The function that follows these rules where the slots `absent` are empty."""
+        lines = [f" f{n} = S[{n}]" for n in self._read(rules.values()) if n not in absent]
         for (sources, unless, whole), some in groupby(rules.items(), key=_condition):
-            lines.append(self._when(sources, unless))
-            lines += [f"  r = {self._value(sources, whole=whole)}"] if sources else []
+            if sources and absent.issuperset(map(self._slot, sources)):
+                continue
+            lines.append(self._when(sources, unless, absent))
+            lines += [f"  r = {self._value(sources, absent, whole=whole)}"] if sources else []
             for number, rule in some:
                 lines += self._made("  ", number, rule)
         text = "\n".join(["def build(S, out, doubts):", *lines, *end, " return None"])
-        exec(_code(text, f"<{self._map.name}>"), self._names)  # noqa: S102  (our own text)
-        return self._names.pop("build")
+        made: dict[str, Build] = {}
+        exec(_code(text, f"<{self._map.name}>"), self._names, made)  # noqa: S102  (our own text)
+        return made["build"]
 
     def _read(self, rules: Iterable[Rule]) -> list[int]:
         paths = [path for rule in rules for path in (*rule.sources, *([rule.unless] if rule.unless else ()))]
-        return sorted({self._slots[path.segment, not path.field] for path in paths})
+        return sorted(set(map(self._slot, paths)))
 
-    def _when(self, sources: Sequence[Path2], unless: Path2 | None) -> str:
+    def _when(self, sources: Sequence[Path2], unless: Path2 | None, absent: frozenset[int]) -> str:
         """The question whether there is something to convert."""
-        given = " or ".join(map(self._raw, sources)) or "True"
-        return f" if ({given}) and not {self._raw(unless)}:" if unless else f" if {given}:"
+        given = " or ".join(self._raw(path) for path in sources if self._slot(path) not in absent) or "True"
+        if unless is None or self._slot(unless) in absent:
+            return f" if {given}:"
+        return f" if ({given}) and not {self._raw(unless)}:"
 
-    def _value(self, sources: Sequence[Path2], *, whole: bool) -> str:
-        raws = [self._raw(path) for path in sources]
+    def _value(self, sources: Sequence[Path2], absent: frozenset[int], *, whole: bool) -> str:
+        nothing = {True: "''", False: "()"}
+        raws = [nothing[path.field > 0] if self._slot(path) in absent else self._raw(path) for path in sources]
         return f"({', '.join(raws)},)" if whole or len(raws) != 1 else raws[0]
+
+    def _slot(self, path: Path2) -> int:
+        return self._slots[path.segment, not path.field]
 
     def _made(self, pad: str, number: int, rule: Rule) -> Iterator[str]:
         if not rule.sources:
@@ -261,7 +279,7 @@ class _Writer:
             yield f"{pad}{holder}[{last!r}] = {value}"
 
     def _raw(self, path: Path2) -> str:
-        slot = self._slots[path.segment, not path.field]
+        slot = self._slot(path)
         return f"f{slot}[{path.field}]" if path.field else f"f{slot}"
 
 

@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from adapter.hl7v2.message import NULL, split_field
-from adapter.mapper.compiled import Compiled, Reads, Reasons
+from adapter.mapper.compiled import Build, Compiled, Reads, Reasons
 from adapter.mapper.makers import STANDARD, Memo
 
 _NONE: frozenset[int] = frozenset()
@@ -95,7 +95,7 @@ class Base(NamedTuple):
 class Entry:
     """One resource to make: its map (`compiled`), its own segment, the groups of segments that it reads, its `Base`.
 
-    `groups` is empty where no group that the map reads has a segment.
+    `groups` is empty where no group that the map reads has a segment; `build` asks nothing of segments that are absent.
     `clear`, `undo`, `cancels`: what the event takes back. `prior`: the message names it as the old one of an
     identity event (MRG), and says nothing more of it.
     """
@@ -107,6 +107,7 @@ class Entry:
     clear: tuple[str, ...]
     index: int
     groups: tuple[tuple[int, ...], ...]
+    build: Build
     base: int
     owner: int | None
     patient: int | None
