@@ -216,8 +216,8 @@ class _Run:
             return None
         patient = self.ids[entry.patient] if entry.patient is not None else None
         order = base.order or compiled.event_time(slots)
-        back = (entry.undo, entry.cancels)
-        return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient, *back)
+        fill, undo, cancels = entry.fill, entry.undo, entry.cancels
+        return Mapped(out, order, fill, defaults, cleared, entry.map, patient, undo, cancels)
 
     def _without_id(self, number: int, entry: Entry) -> None:
         never = entry.compiled.map.never

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from itertools import groupby
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.fhir import r4
 from adapter.fhir.r4 import Element
 from adapter.mapper.compiled import Build, Details, components_read, slot_order
 from adapter.mapper.datatypes import CONVERTERS, Bound
+from adapter.mapper.datatypes.converter import Need
 from adapter.mapper.datatypes.cwe import BY
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.makers import DEFAULTED, Maker, group, mixed, several, single
@@ -221,11 +222,12 @@ class _Writer:
     ) -> Build:
         """The function that follows these rules where the slots `absent` are empty."""
         lines = [f" f{n} = S[{n}]" for n in self._read(rules.values()) if n not in absent]
-        for (sources, unless, whole), some in groupby(rules.items(), key=_condition):
+        for condition, some in groupby(rules.items(), key=_condition):
+            sources = condition.sources
             if sources and absent.issuperset(map(self._slot, sources)):
                 continue
-            lines.append(self._when(sources, unless, absent))
-            lines += [f"  r = {self._value(sources, absent, whole=whole)}"] if sources else []
+            lines.append(self._when(condition, absent))
+            lines += [f"  r = {self._value(sources, absent, whole=condition.whole)}"] if sources else []
             for number, rule in some:
                 lines += self._made("  ", number, rule)
         text = "\n".join(["def build(S, out, doubts):", *lines, *end, " return None"])
@@ -237,16 +239,18 @@ class _Writer:
         paths = [path for rule in rules for path in (*rule.sources, *([rule.unless] if rule.unless else ()))]
         return sorted(set(map(self._slot, paths)))
 
-    def _when(self, sources: Sequence[Path2], unless: Path2 | None, absent: frozenset[int]) -> str:
+    def _when(self, condition: "_Condition", absent: frozenset[int]) -> str:
         """The question whether there is something to convert."""
-        given = " or ".join(self._raw(path) for path in sources if self._slot(path) not in absent) or "True"
-        if unless is None or self._slot(unless) in absent:
-            return f" if {given}:"
-        return f" if ({given}) and not {self._raw(unless)}:"
+        sources, unless, needs = condition.sources, condition.unless, condition.needs
+        asked = [needs.value.format(self._raw(sources[0], absent))] if needs else []
+        if given := [self._raw(path, absent) for path in sources if self._slot(path) not in absent]:
+            asked.append(f"({' or '.join(given)})")
+        if unless and self._slot(unless) not in absent:
+            asked.append(f"not {self._raw(unless, absent)}")
+        return f" if {' and '.join(asked) or True}:"
 
     def _value(self, sources: Sequence[Path2], absent: frozenset[int], *, whole: bool) -> str:
-        nothing = {True: "''", False: "()"}
-        raws = [nothing[path.field > 0] if self._slot(path) in absent else self._raw(path) for path in sources]
+        raws = [self._raw(path, absent) for path in sources]
         return f"({', '.join(raws)},)" if whole or len(raws) != 1 else raws[0]
 
     def _slot(self, path: Path2) -> int:
@@ -278,12 +282,23 @@ class _Writer:
         else:
             yield f"{pad}{holder}[{last!r}] = {value}"
 
-    def _raw(self, path: Path2) -> str:
+    def _raw(self, path: Path2, absent: frozenset[int]) -> str:
         slot = self._slot(path)
+        if slot in absent:
+            return "''" if path.field else "()"
         return f"f{slot}[{path.field}]" if path.field else f"f{slot}"
 
 
-def _condition(numbered: tuple[int, Rule]) -> tuple[tuple[Path2, ...], Path2 | None, bool]:
+class _Condition(NamedTuple):
     """What rules that follow each other have to agree in to ask and to read once."""
+
+    sources: tuple[Path2, ...]
+    unless: Path2 | None
+    whole: bool
+    needs: Need | None
+
+
+def _condition(numbered: tuple[int, Rule]) -> _Condition:
     rule = numbered[1]
-    return rule.sources, rule.unless, rule.whole
+    converter = CONVERTERS.get(rule.converter)
+    return _Condition(rule.sources, rule.unless, rule.whole, converter.needs if converter else None)
