@@ -106,7 +106,7 @@ class _Run:
 
     def _identifiers(self) -> list[tuple[str, str] | None]:
         entries = self.plan.entries
-        own = [self._identified(number, entry.compiled) for number, entry in enumerate(entries)]
+        own = [self._identified(at, entry.compiled) if self.slots[at] else None for at, entry in enumerate(entries)]
         found = own.copy()
         seen: dict[tuple[str, str, str], int] = {}
         for number in self.wanted:
@@ -125,8 +125,6 @@ class _Run:
     def _identified(self, number: int, compiled: Compiled) -> tuple[str, str] | None:
         """What names the resource; None also where the segment says nothing, or nothing of such a resource."""
         slots = self.slots[number]
-        if not slots:
-            return None
         if compiled.dropped and compiled.dropped(slots):
             self.dropped.add(number)
         elif compiled.wanted and not compiled.wanted(slots):
@@ -172,13 +170,13 @@ class _Run:
 
     def _referred(self, compiled: Compiled, reference: Reference) -> Iterator[dict[str, Any]]:
         """The references to each resource, or items with one and what its own segment says beside it."""
+        if len(reference.target) == 1:
+            yield from filter(None, [self.references[target] for target in reference.entries])
+            return
         details = compiled.details.get(reference.rule)
         for target, at in zip(reference.entries, reference.segments, strict=True):
             refers = self.references[target]
             if not refers:
-                continue
-            if len(reference.target) == 1:
-                yield refers
                 continue
             more: dict[str, Any] = {}
             if details:
