@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from adapter.fhir import r4
@@ -38,6 +39,8 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
     for choice in (segment_map.only, segment_map.never):
         if choice:
             _checked_choice(choice, site)
+    if segment_map.only and any(path.segment != segment_map.segment for path in segment_map.only.paths):
+        raise segment_map.only.place.error(f"only: reads the segment that the map is about, {segment_map.segment}")
     identity = segment_map.identity
     for alternatives in identity.paths:
         for path in alternatives:
@@ -61,7 +64,8 @@ def bind(segment_map: SegmentMap, site: Site, unread: Mapping[str, frozenset[int
             for rule in segment_map.rules
             if rule.refer
         },
-        wanted=_wanted(segment_map, site, slots),
+        about=_about(segment_map.only, site),
+        wanted=_wanted(segment_map, slots),
         dropped=_chosen(segment_map.never, site, slots),
         numbers=_has(segment_map.resource, "identifier") and r4.element(f"{segment_map.resource}.identifier").many,
         details=details(segment_map, site, unread),
@@ -191,12 +195,12 @@ def _identify(
     names: dict[str, Any] = {}
     lines: list[str] = []
     for number, alternatives in enumerate(identity.paths):
+        texts: list[str] = []
         for place, path in enumerate(alternatives):
             name = f"M{number}_{place}"
             names[name] = Memo(partial(_text, component=path.component))
-            slot = slots.index((path.segment, False))
-            pad = " " if not place else " if not t: "
-            lines.append(f"{pad}t = {name}[S[{slot}][{path.field}]]")
+            texts.append(f"{name}[S[{slots.index((path.segment, False))}][{path.field}]]")
+        lines.append(f" t = {' or '.join(texts)}")
         lines.append(" v = f'{v}/{t}' if v and t else v or t" if number else " v = t")
         lines.append(" if not v: return None")
     names["system"] = system
@@ -226,14 +230,30 @@ def _identify_by_converter(
     return identify
 
 
-def _wanted(segment_map: SegmentMap, site: Site, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
-    only = _chosen(segment_map.only, site, slots)
+def _about(only: Choice | None, site: Site) -> Callable[[tuple[str, ...]], bool] | None:
+    """What says of the fields of a segment whether the map is about it; asked of every segment, so it is remembered."""
+    if only is None:
+        return None
+    table, paths = site.table(only.table), only.paths
+    get = itemgetter(*(path.field for path in paths))
+
+    def in_table(raws: str) -> bool:
+        texts = [_text(raw, path.component) for raw, path in zip(raws.split(STANDARD.field), paths, strict=True)]
+        return "/".join(texts) in table
+
+    known = Memo(in_table)
+    if len(paths) == 1:
+        return lambda fields: known[get(fields)]
+    return lambda fields: known[STANDARD.field.join(get(fields))]
+
+
+def _wanted(segment_map: SegmentMap, slots: tuple[tuple[str, bool], ...]) -> Callable[[Slots], bool] | None:
     if not segment_map.when:
-        return only
+        return None
     texts = [_text_of(path, slots) for path in segment_map.when]
 
     def wanted(filled: Slots) -> bool:
-        return any(text(filled) for text in texts) and (only is None or only(filled))
+        return any(text(filled) for text in texts)
 
     return wanted
 

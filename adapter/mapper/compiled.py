@@ -56,10 +56,11 @@ class Compiled:
     `slots` names what `build` expects in its list: each is the tuple of raw fields of one segment, filled up with empty
     ones to at least `width`, or, for a bare source such as `NTE`, the tuple of segments. The first `own` slots, of
     which 0 is the map's own segment, are those of one resource; the others it shares with its neighbours, and `shared`
-    makes what they alone give. `told` has for each rule what an issue names. `wanted` says whether there is anything to
-    make (None: always); `details`, by the number of the rule, what a rule with refer: and as: takes from the segments
-    of what it refers to; `dropped` whether the segment says nothing (None: never); `numbers`: the resource may have
-    several identifiers.
+    makes what they alone give. `build` gives the function for messages in which these slots are empty. `told` has for
+    each rule what an issue names. `about` says of the fields of the own segment whether the map is about it (None:
+    about all), `wanted` whether there is anything to make (None: always); `details`, by the number of the rule, what a
+    rule with refer: and as: takes from the segments of what it refers to; `dropped` whether the segment says nothing
+    (None: never); `numbers`: the resource may have several identifiers.
     """
 
     map: SegmentMap
@@ -67,7 +68,7 @@ class Compiled:
     width: int
     own: int
     shared: Build
-    build: Build
+    build: Callable[[frozenset[int]], Build]
     identify: Callable[[Slots], tuple[str, str] | None]
     event_time: Callable[[Slots], str]
     shares_event_time: bool
@@ -75,6 +76,7 @@ class Compiled:
     told: tuple[Told, ...]
     reads: Mapping[Slot, Reads]
     repeats: Mapping[tuple[str, ...], bool]
+    about: Callable[[tuple[str, ...]], bool] | None = None
     wanted: Callable[[Slots], bool] | None = None
     details: Mapping[int, Details] = field(default_factory=dict[int, Details])
     dropped: Callable[[Slots], bool] | None = None

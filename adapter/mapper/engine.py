@@ -82,7 +82,7 @@ class _Run:
         blank = plan.blank
         fields = [segment.fields + blank for segment in segments]
         self.shared: list[list[Any]] = [
-            [blank if at is None else fields[at] for at in one.shared] for one in plan.bases
+            [*[()] * one.groups, *[blank if at is None else fields[at] for at in one.shared]] for one in plan.bases
         ]
         self.slots = [self._slots(entry, fields[entry.index]) for entry in plan.entries]
         self.identifiers = self._identifiers()
@@ -95,13 +95,18 @@ class _Run:
                 self.references[number] = {"reference": f"{entry.resource}/{one}"}
 
     def _slots(self, entry: Entry, own: tuple[str, ...]) -> list[Any]:
-        segments = self.segments
-        groups = [tuple([segments[at] for at in group]) if group else () for group in entry.groups]
-        return [own, *groups, *self.shared[entry.base]]
+        """What fills the slots of an entry; nothing where its map is not about the segment."""
+        about = entry.compiled.about
+        if about and not about(own):
+            return []
+        slots = [own, *self.shared[entry.base]]
+        for slot, group in enumerate(entry.groups, start=1):
+            slots[slot] = tuple([self.segments[at] for at in group])
+        return slots
 
     def _identifiers(self) -> list[tuple[str, str] | None]:
         entries = self.plan.entries
-        own = [self._identified(number, entry.compiled) for number, entry in enumerate(entries)]
+        own = [self._identified(at, entry.compiled) if self.slots[at] else None for at, entry in enumerate(entries)]
         found = own.copy()
         seen: dict[tuple[str, str, str], int] = {}
         for number in self.wanted:
@@ -151,7 +156,7 @@ class _Run:
         compiled = entry.compiled
         out: dict[str, Any] = {"resourceType": compiled.map.resource, "id": ""}
         doubts: Doubts = []
-        slots = [*[()] * compiled.own, *self.shared[entry.base]]
+        slots = [(), *self.shared[entry.base]]
         compiled.shared(slots, out, doubts)
         for reference in self.plan.bases[entry.base].references:
             element, *inner = reference.target
@@ -165,13 +170,13 @@ class _Run:
 
     def _referred(self, compiled: Compiled, reference: Reference) -> Iterator[dict[str, Any]]:
         """The references to each resource, or items with one and what its own segment says beside it."""
+        if len(reference.target) == 1:
+            yield from filter(None, [self.references[target] for target in reference.entries])
+            return
         details = compiled.details.get(reference.rule)
         for target, at in zip(reference.entries, reference.segments, strict=True):
             refers = self.references[target]
             if not refers:
-                continue
-            if len(reference.target) == 1:
-                yield refers
                 continue
             more: dict[str, Any] = {}
             if details:
@@ -200,7 +205,7 @@ class _Run:
             self.issues.of_entry(entry, "warning", "205", _REPEATED, "repeated")
         doubts: Doubts = []
         slots = self.slots[number]
-        missing = compiled.build(slots, out, doubts)
+        missing = entry.build(slots, out, doubts)
         defaults, cleared = self.issues.of_rules(entry, slots, doubts) if doubts else ((), ())
         cleared = (*cleared, *base.cleared, *entry.clear) if cleared or base.cleared else entry.clear
         if missing:
@@ -209,8 +214,8 @@ class _Run:
             return None
         patient = self.ids[entry.patient] if entry.patient is not None else None
         order = base.order or compiled.event_time(slots)
-        back = (entry.undo, entry.cancels)
-        return Mapped(out, order, entry.fill, defaults, cleared, entry.map, patient, *back)
+        fill, undo, cancels = entry.fill, entry.undo, entry.cancels
+        return Mapped(out, order, fill, defaults, cleared, entry.map, patient, undo, cancels)
 
     def _without_id(self, number: int, entry: Entry) -> None:
         never = entry.compiled.map.never

@@ -1,20 +1,22 @@
 """Writes the Python that builds a resource: no YAML is interpreted, and no name looked up, while messages are mapped.
 
 Of the segments that a map reads beside its own, neighbours read the same: all OBX of an order have one OBR. What
-they alone give (`shared`) is therefore made once for all of them, the rest (`build`) for each.
+they alone give (`shared`) is therefore made once for all of them, the rest (`build`) for each. Most messages lack most
+of these segments: `build` is written anew for those that are there, and asks nothing of the others.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import groupby
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from adapter.fhir import r4
 from adapter.fhir.r4 import Element
 from adapter.mapper.compiled import Build, Details, components_read, slot_order
 from adapter.mapper.datatypes import CONVERTERS, Bound
+from adapter.mapper.datatypes.converter import Need
 from adapter.mapper.datatypes.cwe import BY
 from adapter.mapper.datatypes.doubt import Doubt, without_doubt
 from adapter.mapper.makers import DEFAULTED, Maker, group, mixed, several, single
@@ -28,10 +30,13 @@ Elements = Mapping[tuple[str, ...], Element]
 
 @dataclass(frozen=True, slots=True)
 class Builders:
-    """The two functions of a map; `build` gives the name of an element that FHIR requires and that was not made."""
+    """The two functions of a map, the second by the slots that are empty.
+
+    It gives the name of an element that FHIR requires and that was not made.
+    """
 
     shared: Build
-    build: Build
+    build: Callable[[frozenset[int]], Build]
 
 
 def generate(segment_map: SegmentMap, site: Site, elements: Elements, coded: Callable[[Rule], Any]) -> Builders:
@@ -51,10 +56,13 @@ def generate(segment_map: SegmentMap, site: Site, elements: Elements, coded: Cal
     writer = _Writer(segment_map, elements)
     for number, rule in rules.items():
         writer.bind(number, rule, _convert(rule, site, coded))
-    return Builders(
-        writer.function({number: rule for number, rule in rules.items() if number not in own}),
-        writer.function({number: rules[number] for number in sorted(own)}, writer.end()),
-    )
+    given, end = {number: rules[number] for number in sorted(own)}, writer.end()
+
+    @cache
+    def build(absent: frozenset[int]) -> Build:
+        return writer.function(given, end, absent)
+
+    return Builders(writer.function({number: rule for number, rule in rules.items() if number not in own}), build)
 
 
 def _own(rules: Mapping[int, Rule], elements: Elements, segment: str) -> set[int]:
@@ -209,30 +217,44 @@ class _Writer:
         absent = " and ".join(f"{name!r} not in out" for name in dict.fromkeys((last, last.removeprefix("_"))))
         return [f" if {absent}: out[{last!r}] = D{number}[0]; doubts.append(D{number}[1])"]
 
-    def function(self, rules: Mapping[int, Rule], end: Iterable[str] = ()) -> Build:
-        """The function that follows these rules."""
-        lines = [f" f{n} = S[{n}]" for n in self._read(rules.values())]
-        for (sources, unless, whole), some in groupby(rules.items(), key=_condition):
-            lines.append(self._when(sources, unless))
-            lines += [f"  r = {self._value(sources, whole=whole)}"] if sources else []
+    def function(
+        self, rules: Mapping[int, Rule], end: Iterable[str] = (), absent: frozenset[int] = frozenset()
+    ) -> Build:
+        """The function that follows these rules where the slots `absent` are empty."""
+        lines = [f" f{n} = S[{n}]" for n in self._read(rules.values()) if n not in absent]
+        for condition, some in groupby(rules.items(), key=_condition):
+            sources = condition.sources
+            if sources and absent.issuperset(map(self._slot, sources)):
+                continue
+            lines.append(self._when(condition, absent))
+            lines += [f"  r = {self._value(sources, absent, whole=condition.whole)}"] if sources else []
             for number, rule in some:
                 lines += self._made("  ", number, rule)
         text = "\n".join(["def build(S, out, doubts):", *lines, *end, " return None"])
-        exec(_code(text, f"<{self._map.name}>"), self._names)  # noqa: S102  (our own text)
-        return self._names.pop("build")
+        made: dict[str, Build] = {}
+        exec(_code(text, f"<{self._map.name}>"), self._names, made)  # noqa: S102  (our own text)
+        return made["build"]
 
     def _read(self, rules: Iterable[Rule]) -> list[int]:
         paths = [path for rule in rules for path in (*rule.sources, *([rule.unless] if rule.unless else ()))]
-        return sorted({self._slots[path.segment, not path.field] for path in paths})
+        return sorted(set(map(self._slot, paths)))
 
-    def _when(self, sources: Sequence[Path2], unless: Path2 | None) -> str:
+    def _when(self, condition: "_Condition", absent: frozenset[int]) -> str:
         """The question whether there is something to convert."""
-        given = " or ".join(map(self._raw, sources)) or "True"
-        return f" if ({given}) and not {self._raw(unless)}:" if unless else f" if {given}:"
+        sources, unless, needs = condition.sources, condition.unless, condition.needs
+        asked = [needs.value.format(self._raw(sources[0], absent))] if needs else []
+        if given := [self._raw(path, absent) for path in sources if self._slot(path) not in absent]:
+            asked.append(f"({' or '.join(given)})")
+        if unless and self._slot(unless) not in absent:
+            asked.append(f"not {self._raw(unless, absent)}")
+        return f" if {' and '.join(asked) or True}:"
 
-    def _value(self, sources: Sequence[Path2], *, whole: bool) -> str:
-        raws = [self._raw(path) for path in sources]
+    def _value(self, sources: Sequence[Path2], absent: frozenset[int], *, whole: bool) -> str:
+        raws = [self._raw(path, absent) for path in sources]
         return f"({', '.join(raws)},)" if whole or len(raws) != 1 else raws[0]
+
+    def _slot(self, path: Path2) -> int:
+        return self._slots[path.segment, not path.field]
 
     def _made(self, pad: str, number: int, rule: Rule) -> Iterator[str]:
         if not rule.sources:
@@ -260,12 +282,23 @@ class _Writer:
         else:
             yield f"{pad}{holder}[{last!r}] = {value}"
 
-    def _raw(self, path: Path2) -> str:
-        slot = self._slots[path.segment, not path.field]
+    def _raw(self, path: Path2, absent: frozenset[int]) -> str:
+        slot = self._slot(path)
+        if slot in absent:
+            return "''" if path.field else "()"
         return f"f{slot}[{path.field}]" if path.field else f"f{slot}"
 
 
-def _condition(numbered: tuple[int, Rule]) -> tuple[tuple[Path2, ...], Path2 | None, bool]:
+class _Condition(NamedTuple):
     """What rules that follow each other have to agree in to ask and to read once."""
+
+    sources: tuple[Path2, ...]
+    unless: Path2 | None
+    whole: bool
+    needs: Need | None
+
+
+def _condition(numbered: tuple[int, Rule]) -> _Condition:
     rule = numbered[1]
-    return rule.sources, rule.unless, rule.whole
+    converter = CONVERTERS.get(rule.converter)
+    return _Condition(rule.sources, rule.unless, rule.whole, converter.needs if converter else None)

@@ -1,7 +1,9 @@
 """Ids of resources: derived from what names the resource in the world, never random."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from hashlib import sha1
+from typing import Any
 
 NAMING = "https://fhir.tli-trial.example.org/NamingSystem"
 """Systems of the identifiers that identities give begin with it."""
@@ -14,8 +16,10 @@ _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 def resource_id(resource_type: str, system: str, value: str) -> str:
     """The id of the resource that this identifier names: UUIDv5 of type, system and value."""
-    text = sha1(_named(resource_type, system) + value.encode()).hexdigest()  # noqa: S324  (UUIDv5 is made of SHA-1)
-    return f"{text[:8]}-{text[8:12]}-5{text[13:16]}-{_VARIANT[text[16]]}{text[17:20]}-{text[20:32]}"
+    digest = _named(resource_type, system)()
+    digest.update(value.encode())
+    text = digest.digest()[:16].hex("-", 6)  # 4, 6 and 6 bytes
+    return f"{text[:13]}-5{text[14:17]}-{_VARIANT[text[17]]}{text[18:]}"
 
 
 def own_system(site: str, resource_type: str) -> str:
@@ -30,5 +34,6 @@ def reference_to(resource_type: str, system: str, value: str) -> dict[str, str]:
 
 
 @lru_cache(maxsize=1_000)
-def _named(resource_type: str, system: str) -> bytes:
-    return NAMESPACE + f"{resource_type}|{system}|".encode()
+def _named(resource_type: str, system: str) -> Callable[[], Any]:
+    """What gives copies of the digest of all that stands before the value: each id goes on with one."""
+    return sha1(NAMESPACE + f"{resource_type}|{system}|".encode()).copy  # noqa: S324  (UUIDv5 is made of SHA-1)

@@ -11,6 +11,8 @@ from adapter.mapper.plan import Entry, Plan
 MISSING = "101"
 """HL7 table 0357: what is missing is named itself, and not the first source that is there."""
 
+_CLEARED = CLEARED.kind
+
 
 class Issue(NamedTuple):
     """Something that a person should know; `text` never holds a value of the message."""
@@ -60,16 +62,17 @@ class Issues:
         """Tell what is doubtful; return the elements that were set by default, and those that were cleared."""
         defaults: list[str] = []
         cleared: list[str] = []
+        told, own_label = entry.compiled.told, self._labels[entry.index]
         for number, doubt in doubts:
-            place, target, sources = entry.compiled.told[number]
-            if doubt.kind == CLEARED.kind:
+            place, target, sources = told[number]
+            if doubt.kind == _CLEARED:
                 element = entry.compiled.map.rules[number].cleared
                 cleared.append(f"{element}.{doubt.text}" if doubt.text else element)
             elif doubt is DEFAULTED:
                 defaults.append(target)
             else:
                 slot, _, suffix = sources[0] if len(sources) == 1 else _meant(sources, slots, doubt)
-                label = self._label(entry, slot) if slot else self._labels[entry.index]
+                label = self._label(entry, slot) if slot else own_label
                 self.doubted(doubt, label + suffix, place)
         return tuple(defaults), tuple(cleared)
 

@@ -94,7 +94,7 @@ class Ledger:
         left: list[tuple[int, Unread]] = []
         for index, (segment, read) in enumerate(zip(self.segments, reads, strict=True)):
             fields = segment.fields
-            check = read.check(len(fields))
+            check = read[len(fields)]
             if any(check.get(fields)):
                 whole = [Unread(segment.name, segment.position, number) for number in check.unread if fields[number]]
                 left += [(index, one) for one in whole]

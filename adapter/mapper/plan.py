@@ -11,35 +11,31 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from adapter.hl7v2.message import NULL, split_field
-from adapter.mapper.compiled import Compiled, Reads, Reasons
+from adapter.mapper.compiled import Build, Compiled, Reads, Reasons
 from adapter.mapper.makers import STANDARD, Memo
 
 _NONE: frozenset[int] = frozenset()
 _SOME_KEPT = 16
 
 
-class Read:
-    """`Reads` of one segment in the form that is quick to ask.
+class Read(dict[int, "Check"]):
+    """`Reads` of one segment in the form that is quick to ask: what to look at in a segment of so many fields.
 
     `whole` are the fields that are read whole (and 0, the name), `parts` those of which some components are read.
     """
 
-    __slots__ = ("_checks", "parts", "whole")
-
     def __init__(self, whole: frozenset[int], parts: Mapping[int, frozenset[int]]) -> None:
         """Keep what is read."""
+        super().__init__()
         self.whole, self.parts = whole, parts
-        self._checks: dict[int, Check] = {}
 
-    def check(self, length: int) -> "Check":
-        """What to look at in a segment of so many fields."""
-        check = self._checks.get(length)
-        if check is None:
-            unread = [number for number in range(length) if number not in self.whole and number not in self.parts]
-            parts = tuple((number, _unread(self.parts[number])) for number in sorted(self.parts) if number < length)
-            # itemgetter gives a tuple only for two or more.
-            get = itemgetter(*unread, unread[0]) if unread else _nothing
-            check = self._checks[length] = Check(tuple(unread), get, parts)
+    def __missing__(self, length: int) -> "Check":
+        """Work it out, and remember it."""
+        unread = [number for number in range(length) if number not in self.whole and number not in self.parts]
+        parts = tuple((number, _unread(self.parts[number])) for number in sorted(self.parts) if number < length)
+        # itemgetter gives a tuple only for two or more.
+        get = itemgetter(*unread, unread[0]) if unread else _nothing
+        check = self[length] = Check(tuple(unread), get, parts)
         return check
 
 
@@ -84,9 +80,13 @@ class Reference(NamedTuple):
 
 
 class Base(NamedTuple):
-    """What resources of one map have in common: the segments beside their own, and what they refer to."""
+    """What resources of one map have in common: the segments beside their own, and what they refer to.
+
+    `groups` is the number of slots for groups of segments, which each resource has of its own.
+    """
 
     map: str
+    groups: int
     shared: tuple[int | None, ...]
     references: tuple[Reference, ...]
 
@@ -95,6 +95,7 @@ class Base(NamedTuple):
 class Entry:
     """One resource to make: its map (`compiled`), its own segment, the groups of segments that it reads, its `Base`.
 
+    `groups` is empty where no group that the map reads has a segment; `build` asks nothing of segments that are absent.
     `clear`, `undo`, `cancels`: what the event takes back. `prior`: the message names it as the old one of an
     identity event (MRG), and says nothing more of it.
     """
@@ -106,6 +107,7 @@ class Entry:
     clear: tuple[str, ...]
     index: int
     groups: tuple[tuple[int, ...], ...]
+    build: Build
     base: int
     owner: int | None
     patient: int | None
@@ -154,9 +156,10 @@ class Plan:
         """The segments, by their numbers, that fill a slot of an entry's map."""
         if not slot:
             return (entry.index,)
-        if slot <= len(entry.groups):
-            return entry.groups[slot - 1]
-        at = self.bases[entry.base].shared[slot - 1 - len(entry.groups)]
+        base = self.bases[entry.base]
+        if slot <= base.groups:
+            return entry.groups[slot - 1] if entry.groups else ()
+        at = base.shared[slot - 1 - base.groups]
         return () if at is None else (at,)
 
 

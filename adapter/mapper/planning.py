@@ -139,6 +139,7 @@ def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Aro
     )
     groups = [_group(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[1 : compiled.own]]
     shared = [_nearest(name, compiled.map.segment, spot, around.segments) for name, _ in compiled.slots[compiled.own :]]
+    absent = frozenset(slot for slot, at in enumerate((*groups, *shared), start=1) if at in {None, ()})
     return Entry(
         compiled=compiled,
         map=part.map,
@@ -146,8 +147,9 @@ def _entry(part: Part, compiled: Compiled, place: tuple[int, Spot], around: _Aro
         fill=part.fill,
         clear=part.clear,
         index=spot.index,
-        groups=tuple(groups),
-        base=around.bases.setdefault(Base(part.map, tuple(shared), references), len(around.bases)),
+        groups=tuple(groups) if any(groups) else (),
+        build=compiled.build(absent),
+        base=around.bases.setdefault(Base(part.map, len(groups), tuple(shared), references), len(around.bases)),
         owner=made.get(compiled.map.identity.owner, NOWHERE).one(spot, number),
         patient=made.get("Patient", NOWHERE).one(spot, number),
         undo=part.undo,

@@ -69,6 +69,7 @@ def broken(mappings: Path, name: str, old: str, new: str) -> int:
         (PID, "PID-27: military", "PID-270: military", "PID-270 is in no version"),
         (PV1, "to: diagnosis.condition", "to: hospitalization.origin", "one of each item of an element that repeats"),
         ("segments/PID-Account.yaml", "when: PID-18", "when: PID-180", "PID-180 is in no version"),
+        ("segments/OBX-Consent.yaml", "only: {from: OBX-3.1", "only: {from: OBR-4.1", "only: reads the segment that"),
         ("messages/ADT_A05.yaml", "segment: PV2, on", "segments: PV2, on", "unknown key 'segments'"),
         (
             "messages/ADT_A05.yaml",

@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from adapter.hl7v2.message import NULL, Component, Field, Repetition
 from adapter.mapper.sites import Site
 
 Bound = Callable[..., Any]
+
+
+class Need(Enum):
+    """What is asked, in Python, of the raw text of a source before a converter is: else it would make nothing."""
+
+    VALUE = "{}"
+    REPETITIONS = "'~' in {}"
+    NO_TEXT = "not {}[:1].isalnum()"
+    """Empty, blank, or something else that has to be looked at: what begins with a letter or a digit is a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,7 @@ class Converter:
         whole: with one source, the function takes the whole field (the rule says `from: [OBX-8]`).
         clears: with several sources, whether HL7 null in the first alone takes the element away.
         parts: with several sources, the part of the element that HL7 null in each takes away.
+        needs: with several sources, what the first must have for anything to be made; nothing by default.
         fields: of sources that are segments, the fields that it reads.
         fields_by: the same by the name of the segment, where the converter reads several.
     """
@@ -36,6 +47,7 @@ class Converter:
     fields: tuple[int, ...] = ()
     clears: bool = False
     parts: tuple[str, ...] = ()
+    needs: Need | None = None
     fields_by: Mapping[str, tuple[int, ...]] = field(default_factory=dict[str, tuple[int, ...]])
 
     def fields_of(self, segment: str) -> tuple[int, ...]:

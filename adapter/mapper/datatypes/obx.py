@@ -12,7 +12,7 @@ from typing import Any
 from adapter.hl7v2.message import Field, Repetition, Segment
 from adapter.mapper import times
 from adapter.mapper.codes import CANONICAL, LOINC, TLI_LAB
-from adapter.mapper.datatypes.converter import Bound, Converter, first, lines, part, plain
+from adapter.mapper.datatypes.converter import Bound, Converter, Need, first, lines, part, plain
 from adapter.mapper.datatypes.cwe import Concepts, codings_of
 from adapter.mapper.datatypes.doubt import Doubt, doubted_as, without_doubt
 from adapter.mapper.datatypes.dtm import IMPOSSIBLE, bind_datetime, period
@@ -272,8 +272,8 @@ def og_sub_id(repetition: Repetition) -> dict[str, Any] | None:
 
 CONVERTERS = (
     Converter("OBX-value", "value[x]", _bind_value, sources=4),
-    Converter("OBX-component", "BackboneElement", _bind_component, sources=4),
+    Converter("OBX-component", "BackboneElement", _bind_component, sources=4, needs=Need.REPETITIONS),
     Converter("OG-subId", "Extension", plain(og_sub_id)),
-    Converter("OBX-dataAbsentReason", "CodeableConcept", _bind_absent, sources=2),
+    Converter("OBX-dataAbsentReason", "CodeableConcept", _bind_absent, sources=2, needs=Need.NO_TEXT),
     Converter("OBX-doseNormalised", "Extension", bind_dose_normalised, sources=0, fields=(3, 5, 6)),
 )

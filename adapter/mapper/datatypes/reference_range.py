@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from adapter.hl7v2.message import Field
-from adapter.mapper.datatypes.converter import Bound, Converter, whole_text
+from adapter.mapper.datatypes.converter import Bound, Converter, Need, whole_text
 from adapter.mapper.datatypes.cwe import Concepts
 from adapter.mapper.datatypes.nm import Measured, measured
 from adapter.mapper.datatypes.obx import targets
@@ -54,4 +54,4 @@ def _range(text: str, by: Scale) -> dict[str, Any]:
     return made
 
 
-CONVERTERS = (Converter("OBX-referenceRange", "BackboneElement", _bind_reference_range, sources=3),)
+CONVERTERS = (Converter("OBX-referenceRange", "BackboneElement", _bind_reference_range, sources=3, needs=Need.VALUE),)
