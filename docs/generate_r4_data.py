@@ -99,8 +99,24 @@ SearchParameter-base SearchParameter-code SearchParameter-target SearchParameter
 StructureDefinition-abstract StructureDefinition-derivation StructureDefinition-ext-context
 StructureDefinition-kind StructureDefinition-type
 ValueSet-code ValueSet-reference
+Observation-value-quantity Observation-value-concept Observation-value-date Observation-value-string
+Observation-combo-code Observation-combo-value-concept Observation-combo-value-quantity
+Observation-component-code Observation-component-value-concept Observation-component-value-quantity
+Observation-code-value-concept Observation-code-value-date Observation-code-value-quantity
+Observation-code-value-string Observation-component-code-value-concept Observation-component-code-value-quantity
+Observation-combo-code-value-concept Observation-combo-code-value-quantity
+ChargeItem-price-override ChargeItem-quantity Condition-abatement-age Condition-onset-age Encounter-length
+Group-value Group-characteristic-value
+ActivityDefinition-context ActivityDefinition-context-quantity ActivityDefinition-context-type
+ActivityDefinition-context-type-quantity ActivityDefinition-context-type-value
+PlanDefinition-context PlanDefinition-context-quantity PlanDefinition-context-type
+PlanDefinition-context-type-quantity PlanDefinition-context-type-value
+conformance-context conformance-context-quantity conformance-context-type
+conformance-context-type-quantity conformance-context-type-value
 """.split()
-KEPT = ("resourceType id url version name status date publisher description code base type expression target").split()
+KEPT = (
+    "resourceType id url version name status date publisher description code base type expression target component"
+).split()
 NOT_ENUMERABLE = ("mimetypes", "languages", "currencies", "all-types", "resource-types", "ucum-units")
 
 
