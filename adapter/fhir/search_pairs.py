@@ -88,17 +88,17 @@ def pairs(name: str, components: Sequence[Component], zone: tzinfo) -> Collect:
     make = _MADE[second.type]
 
     def collect(node: Any, rows: dict[tuple[Any, ...], None]) -> None:
-        found = _found(node, values, zone)
-        if found:
-            for system, code in _found(node, codes, zone):
-                for value in found:
-                    rows[(name, *make(system, code, value))] = None
+        for element, read in values:
+            if (value := node.get(element)) is not None:
+                for found in read(value, zone):
+                    for system, code in _codes(node, codes, zone):
+                        rows[(name, *make(system, code, found))] = None
 
     return collect
 
 
-def _found(node: Any, readers: Sequence[tuple[str, Reader]], zone: tzinfo) -> list[Row]:
-    return [row for element, read in readers if (value := node.get(element)) is not None for row in read(value, zone)]
+def _codes(node: Any, readers: Sequence[tuple[str, Reader]], zone: tzinfo) -> Iterable[Row]:
+    return (row for element, read in readers if (value := node.get(element)) is not None for row in read(value, zone))
 
 
 def _with_token(system: str, code: str, value: Row) -> Row:

@@ -46,14 +46,14 @@ _KINDS = ("token", "reference", "date", "string", "quantity")
 class SearchIndex:
     """The served types with their parameters, by name.
 
-    `collectors` say by type which elements to look at, for which kind of row, and how; for each row that is written.
+    `collectors` say by type and element for which kind of row to look at it, and how; for each row that is written.
     `pairing` says the same of rows that are made of two elements: the one without which there is none of them, and
     what takes the whole resource. `linked` are, by type, the elements that such rows are made of.
     """
 
     parameters: Mapping[str, Mapping[str, Parameter]]
-    collectors: Mapping[str, Sequence[tuple[str, str, Collect]]]
-    pairing: Mapping[str, Sequence[tuple[str, str, Collect]]]
+    collectors: Mapping[str, Mapping[str, Sequence[tuple[str, Collect]]]]
+    pairing: Mapping[str, Mapping[str, Sequence[tuple[str, Collect]]]]
     linked: Mapping[str, frozenset[str]]
     zone: tzinfo
 
@@ -70,13 +70,13 @@ class SearchIndex:
         """
         found: dict[str, dict[tuple[Any, ...], None]] = {kind: {} for kind in _KINDS}
         resource_type = resource["resourceType"]
-        for element, kind, collect in self.collectors.get(resource_type, ()):
-            if (value := resource.get(element)) is not None:
+        collectors, pairing = self.collectors.get(resource_type, {}), self.pairing.get(resource_type, {})
+        for element, value in resource.items():
+            for kind, collect in collectors.get(element, ()):
                 collect(value, found[kind])
-        for element, kind, collect in self.pairing.get(resource_type, ()):
-            if element in resource:
+            for kind, collect in pairing.get(element, ()):
                 collect(resource, found[kind])
-        return Rows(*(tuple(rows) for rows in found.values()))  # pyright: ignore[reportArgumentType]
+        return Rows(*map(tuple, found.values()))  # pyright: ignore[reportArgumentType]
 
 
 def load(profiles: Path, *, zone: tzinfo = TRIAL_ZONE) -> SearchIndex:
@@ -100,8 +100,8 @@ def load(profiles: Path, *, zone: tzinfo = TRIAL_ZONE) -> SearchIndex:
                 parameters[parameter.code] = parameter
     parameters = {name: shared(of) for name, of in found.items()}
     _check_numbers(parameters, profiles)
-    collectors = {name: [*_collectors(of.values(), zone)] for name, of in parameters.items()}
-    pairing = {name: [*_pairing(of.values(), zone)] for name, of in parameters.items()}
+    collectors = {name: _by_element(_collectors(of.values(), zone)) for name, of in parameters.items()}
+    pairing = {name: _by_element(_pairing(of.values(), zone)) for name, of in parameters.items()}
     linked = {name: _linked(of.values()) for name, of in parameters.items()}
     return SearchIndex(parameters, collectors, pairing, linked, zone)
 
@@ -122,6 +122,13 @@ def _collectors(parameters: Iterable[Parameter], zone: tzinfo) -> Iterable[tuple
             if path.steps:
                 for element, collect in walk(path.steps, partial(_last, parameter, zone)):
                     yield element, parameter.rows, collect
+
+
+def _by_element(collectors: Iterable[tuple[str, str, Collect]]) -> dict[str, list[tuple[str, Collect]]]:
+    found: dict[str, list[tuple[str, Collect]]] = {}
+    for element, kind, collect in collectors:
+        found.setdefault(element, []).append((kind, collect))
+    return found
 
 
 def _last(parameter: Parameter, zone: tzinfo, type_name: str) -> Collect:
