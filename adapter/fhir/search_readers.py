@@ -47,6 +47,12 @@ def _reference(value: Any, _: tzinfo) -> Sequence[Row]:
     return (split_reference(text),) if text and text[0] != "#" else ()
 
 
+def _canonical(value: Any, _: tzinfo) -> Sequence[Row]:
+    """A canonical URL is found with its version and without (R4 §3.1.1.4.9)."""
+    url, version, _number = value.partition("|")
+    return (("", url), ("", value)) if version else (("", url),)
+
+
 def _date(value: Any, zone: tzinfo) -> Sequence[Row]:
     found = date_range(value, zone)
     return (found,) if found else ()
@@ -148,7 +154,7 @@ READERS: Mapping[str, Mapping[str, Reader]] = {
         "Money": _money,
         "Range": _range,
     },
-    "reference": {"Reference": _reference},
+    "reference": {"Reference": _reference, "canonical": _canonical, "uri": _canonical},
     "date": {"date": _date, "dateTime": _date, "instant": _date, "Period": _period, "Timing": _timing},
     "string": {
         "string": _text,

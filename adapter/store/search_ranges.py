@@ -41,8 +41,10 @@ def number(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base:
     """
     refuse(parameter, modifier, ("",))
     prefix, written = _prefixed(text)
-    found = number_range(written, exact=prefix not in _WIDTHS)
-    if prefix == "ap" or found is None:
+    found = number_range(written, exact=prefix not in ("eq", "ne"))
+    if found and prefix == "ap":
+        found = found[0] - abs(found[0]) // 10, found[1] + abs(found[1]) // 10
+    if found is None:
         raise BadParameter(f"{parameter.code} is a number such as 7, -10 or ge0")
     return _compared(prefix, found, "low", "high")
 

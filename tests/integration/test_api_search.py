@@ -14,7 +14,15 @@ from tests.integration.api_stand import LAB, STUDY, definitions, empty_database,
 RESOURCES = [
     *definitions(),
     patient(),
-    patient("p2", name=[{"family": "Müller"}], gender="male", birthDate="1961"),
+    patient(
+        "p2",
+        name=[{"family": "Müller"}],
+        gender="male",
+        birthDate="1961",
+        telecom=[{"system": "phone", "value": "123"}, {"system": "email", "value": "a@example.org"}],
+        address=[{"city": "Hangzhou"}],
+        meta={"tag": [{"system": "urn:t", "code": "seen"}], "profile": ["https://example.org/p"]},
+    ),
     observation("wbc-1", "WBC", "2019-06-27T06:20:00+08:00", extension=[STUDY], status="preliminary"),
     observation("wbc-2", "WBC", "2019-06-28T23:30:00+08:00", extension=[STUDY]),
     observation("wbc-day", "WBC", "2019-06-28"),
@@ -97,6 +105,12 @@ def test_observations_are_found(client: httpx.Client, query: str, expected: set[
         ("name:contains=%25", set()),
         ("gender=female", {"p1"}),
         ("birthdate=1961", {"p2"}),
+        ("phone=123", {"p2"}),
+        ("telecom=a@example.org", {"p2"}),
+        ("address-city=hang", {"p2"}),
+        ("_tag=urn:t|seen", {"p2"}),
+        ("_profile=https://example.org/p", {"p2"}),
+        ("_security:missing=false", set()),
         ("birthdate=lt1951-01-01", {"p1"}),
         ("identifier=https://example.org/mrn|00X-p1", {"p1"}),
     ],
@@ -136,6 +150,9 @@ MEASURED = [
     observation("group", valueCodeableConcept={"coding": [{"system": "urn:s", "code": "A"}]},
                 subject={"reference": "Patient/p9"}),
     observation("words", valueString="No growth", subject={"reference": "Patient/p9"}),
+    observation("day", extension=[
+        {"url": "https://fhir.tli-trial.example.org/StructureDefinition/tli-study-day", "valueInteger": -10}
+    ], subject={"reference": "Patient/p9"}),
     observation("when", valueDateTime="2019-06-27", subject={"reference": "Patient/p9"}),
 ]  # fmt: skip
 
@@ -196,6 +213,10 @@ def measuring(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         ("code-value-string=urn:x|WBC$no", set()),
         ("code-value-date=WBC$ge2019-06-01", {"when"}),
         ("code-value-date=WBC$2018", set()),
+        ("study-day=ap-10.5", {"day"}),
+        ("study-day=ap-12", set()),
+        ("study-day=gt-11&study-day=le-10", {"day"}),
+        ("study-day=lt-10", set()),
         ("patient._id=p9&code-value-quantity=HGB$gt7.01||g/dL", {"more"}),
     ],
 )

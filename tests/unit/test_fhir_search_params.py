@@ -1,5 +1,6 @@
 """Search parameters as they load, and the rows a resource gets."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,15 @@ def test_every_type_and_parameter_has_a_number_of_its_own() -> None:
                 assert numbers[parameter.number] == (kind, parameter.stored_as)
             within = first_number(kind), last_number(kind)
             assert within[0] <= parameter.number <= within[1]
+
+
+def test_every_parameter_of_r4_is_served_or_left_out_with_a_reason() -> None:
+    table = (data_folder("profiles").parent / "docs" / "search-parameters.csv").read_text(encoding="utf-8")
+    rows = list(csv.DictReader(table.splitlines()))
+    files = [json.loads(file.read_bytes()) for file in data_folder("profiles").glob("SearchParameter-*.json")]
+    served = {one["id"] for one in files if one["url"].startswith("http://hl7.org/fhir/SearchParameter/")}
+    assert served == {row["id"] for row in rows if not row["left_out_because"]}
+    assert len(rows) > 500
 
 
 def test_two_parameters_with_one_number_stop_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
