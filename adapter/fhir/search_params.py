@@ -4,53 +4,24 @@
 result that arrives, so it holds nothing twice.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from functools import lru_cache
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapter.errors import MappingError
 from adapter.fhir import fhirpath, json
 from adapter.fhir.profiles import served_types
-from adapter.fhir.search_values import EARLIEST, LATEST, date_range, number_range, plain, split_reference
+from adapter.fhir.search_pairs import PAIRED, Collect, Component, pairs, rows_of, walk
+from adapter.fhir.search_parameter import Parameter, parameter_number, shared
+from adapter.fhir.search_readers import READERS
 
-_NAME = 2**24 - 1
-# Columns of the resource itself; they need no rows.
-OF_THE_RESOURCE = frozenset({"_id", "_lastUpdated"})
 # A date without offset means a day in the hospitals' zone; all four are in China.
 TRIAL_ZONE = ZoneInfo("Asia/Shanghai")
-
-
-# The kind of index rows of those types that have no table of their own.
-_STORED = {"uri": "token", "number": "date"}
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One search parameter of one resource type.
-
-    `stored_as` is the name its rows carry, `number` that name and the type as the index holds them; `target` is the
-    one type that its references may point to.
-    """
-
-    code: str
-    type: str
-    url: str
-    description: str
-    targets: tuple[str, ...]
-    paths: tuple[fhirpath.Path, ...]
-    stored_as: str
-    number: int
-    target: str | None
-
-    @property
-    def rows(self) -> str:
-        """The kind of its index rows: a URI stands as a code without a system, a number as a range like a date."""
-        return _STORED.get(self.type, self.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,53 +32,51 @@ class Rows:
     references: tuple[tuple[str, str, str], ...]  # param, target type, target id (or "", URL)
     dates: tuple[tuple[str, int, int], ...]  # param, first and last microsecond since 1970, UTC
     strings: tuple[tuple[str, str, str], ...]  # param, normalised value, value
+    # param, code, unit, range in base units, the code's system, range as it is written
+    quantities: tuple[tuple[str, str, str, float, float, str, float, float], ...]
 
 
-_Collect = Callable[[Any, dict[tuple[Any, ...], None]], None]
-"""Takes what is found at one place of a resource, and adds its rows."""
+_READING = 1
+"""To be raised when `search_readers.py` finds other rows in the same values: the index is then written anew."""
+
+_KINDS = ("token", "reference", "date", "string", "quantity")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchIndex:
     """The served types with their parameters, by name.
 
-    `collectors` say by type which elements to look at, for which kind of row, and how; for each row that is written.
+    `collectors` say by type and element for which kind of row to look at it, and how; for each row that is written.
+    `pairing` says the same of rows that are made of two elements: the one without which there is none of them, and
+    what takes the whole resource. `linked` are, by type, the elements that such rows are made of.
     """
 
     parameters: Mapping[str, Mapping[str, Parameter]]
-    collectors: Mapping[str, Sequence[tuple[str, str, _Collect]]]
+    collectors: Mapping[str, Mapping[str, Sequence[tuple[str, Collect]]]]
+    pairing: Mapping[str, Mapping[str, Sequence[tuple[str, Collect]]]]
+    linked: Mapping[str, frozenset[str]]
     zone: tzinfo
+
+    def digest(self, resource_type: str) -> bytes:
+        """What changes when the rows of resources of a type would be others."""
+        written = [one for one in self.parameters[resource_type].values() if one.written]
+        read = sorted((one.number, repr((one.type, one.paths, one.target, one.components))) for one in written)
+        return blake2b(repr((_READING, str(self.zone), read)).encode(), digest_size=16).digest()
 
     def rows(self, resource: dict[str, Any]) -> Rows:
         """The index rows of a resource; none for a type that is not served.
 
         A value that R4 does not allow has no row: a resource that was checked has none such.
         """
-        found: dict[str, dict[tuple[Any, ...], None]] = {"token": {}, "reference": {}, "date": {}, "string": {}}
-        for element, kind, collect in self.collectors.get(resource["resourceType"], ()):
-            if (value := resource.get(element)) is not None:
+        found: dict[str, dict[tuple[Any, ...], None]] = {kind: {} for kind in _KINDS}
+        resource_type = resource["resourceType"]
+        collectors, pairing = self.collectors.get(resource_type, {}), self.pairing.get(resource_type, {})
+        for element, value in resource.items():
+            for kind, collect in collectors.get(element, ()):
                 collect(value, found[kind])
-        return Rows(tuple(found["token"]), tuple(found["reference"]), tuple(found["date"]), tuple(found["string"]))
-
-
-@lru_cache(maxsize=4096)
-def parameter_number(resource_type: str, name: str) -> int:
-    """A search parameter as the index tables hold it: 24 bits for the type, 24 for the name, always the same ones."""
-    return first_number(resource_type) | _hash(name)
-
-
-def first_number(resource_type: str) -> int:
-    """The least number that a parameter of this type may have."""
-    return _hash(resource_type) << 24
-
-
-def last_number(resource_type: str) -> int:
-    """The greatest number that a parameter of this type may have."""
-    return first_number(resource_type) | _NAME
-
-
-def _hash(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode(), digest_size=3).digest())
+            for kind, collect in pairing.get(element, ()):
+                collect(resource, found[kind])
+        return Rows(*map(tuple, found.values()))  # pyright: ignore[reportArgumentType]
 
 
 def load(profiles: Path, *, zone: tzinfo = TRIAL_ZONE) -> SearchIndex:
@@ -121,17 +90,20 @@ def load(profiles: Path, *, zone: tzinfo = TRIAL_ZONE) -> SearchIndex:
         MappingError: a file is no SearchParameter, or its expression or type is not understood.
     """
     found: dict[str, dict[str, Parameter]] = {name: {} for name in served_types(profiles)}
-    for file in sorted(profiles.glob("SearchParameter-*.json")):
-        definition = json.loads(file.read_bytes())
+    files = {file: json.loads(file.read_bytes()) for file in sorted(profiles.glob("SearchParameter-*.json"))}
+    types = {definition.get("url"): str(definition.get("type")) for definition in files.values()}
+    for file, definition in files.items():
         bases = definition.get("base", [])
         for resource_type, parameters in found.items():
             if resource_type in bases or "Resource" in bases:
-                parameter = _compile(definition, resource_type, file)
+                parameter = _compile(definition, resource_type, types, file)
                 parameters[parameter.code] = parameter
-    shared = {name: _shared(parameters) for name, parameters in found.items()}
-    _check_numbers(shared, profiles)
-    collectors = {name: [*_collectors(of.values(), zone)] for name, of in shared.items()}
-    return SearchIndex(shared, collectors, zone)
+    parameters = {name: shared(of) for name, of in found.items()}
+    _check_numbers(parameters, profiles)
+    collectors = {name: _by_element(_collectors(of.values(), zone)) for name, of in parameters.items()}
+    pairing = {name: _by_element(_pairing(of.values(), zone)) for name, of in parameters.items()}
+    linked = {name: _linked(of.values()) for name, of in parameters.items()}
+    return SearchIndex(parameters, collectors, pairing, linked, zone)
 
 
 def _check_numbers(parameters: Mapping[str, Mapping[str, Parameter]], profiles: Path) -> None:
@@ -144,62 +116,59 @@ def _check_numbers(parameters: Mapping[str, Mapping[str, Parameter]], profiles: 
                 raise MappingError(f"{name} has the number of {taken[parameter.number]}: rename it", file=profiles)
 
 
-def _collectors(parameters: Iterable[Parameter], zone: tzinfo) -> Iterable[tuple[str, str, _Collect]]:
+def _collectors(parameters: Iterable[Parameter], zone: tzinfo) -> Iterable[tuple[str, str, Collect]]:
     for parameter in parameters:
-        if parameter.code not in OF_THE_RESOURCE and parameter.stored_as == parameter.code:
-            for path in parameter.paths:
-                for element, collect in _down(parameter, path.steps, zone):
+        for path in parameter.paths if parameter.written else ():
+            if path.steps:
+                for element, collect in walk(path.steps, partial(_last, parameter, zone)):
                     yield element, parameter.rows, collect
 
 
-def _down(parameter: Parameter, steps: Sequence[fhirpath.Step], zone: tzinfo) -> Iterable[tuple[str, _Collect]]:
-    """The elements of the first step, and what to do with the value of each."""
-    step, rest = steps[0], steps[1:]
-    for element, type_name in step.properties:
-        last = _rows_of(parameter, type_name, zone) if not rest else None
-        yield element, _each(step.where, last or _below([*_down(parameter, rest, zone)]))
+def _by_element(collectors: Iterable[tuple[str, str, Collect]]) -> dict[str, list[tuple[str, Collect]]]:
+    found: dict[str, list[tuple[str, Collect]]] = {}
+    for element, kind, collect in collectors:
+        found.setdefault(element, []).append((kind, collect))
+    return found
 
 
-def _each(where: tuple[str, str] | None, collect: _Collect) -> _Collect:
-    def each(value: Any, rows: dict[tuple[Any, ...], None]) -> None:
-        for item in cast("list[Any]", value) if isinstance(value, list) else (value,):
-            if where is None or item.get(where[0]) == where[1]:
-                collect(item, rows)
-
-    return each
+def _last(parameter: Parameter, zone: tzinfo, type_name: str) -> Collect:
+    if parameter.components:
+        return pairs(parameter.code, parameter.components, zone)
+    return rows_of(parameter.code, READERS[parameter.type][type_name], parameter.target, zone)
 
 
-def _below(elements: Sequence[tuple[str, _Collect]]) -> _Collect:
-    def below(value: Any, rows: dict[tuple[Any, ...], None]) -> None:
-        for element, collect in elements:
-            if (found := value.get(element)) is not None:
-                collect(found, rows)
-
-    return below
-
-
-def _rows_of(parameter: Parameter, type_name: str, zone: tzinfo) -> _Collect:
-    read, name, target = _READERS[parameter.type][type_name], parameter.code, parameter.target
-
-    def rows_of(value: Any, rows: dict[tuple[Any, ...], None]) -> None:
-        for first, second in read(value, zone):
-            if target is None or first == target:
-                rows[name, first, second] = None
-
-    return rows_of
+def _pairing(parameters: Iterable[Parameter], zone: tzinfo) -> Iterable[tuple[str, str, Collect]]:
+    for parameter in parameters:
+        for _ in (path for path in parameter.paths if parameter.written and not path.steps):
+            first, second = parameter.components
+            for element, type_name in second.properties:
+                only = (first, replace(second, properties=((element, type_name),)))
+                yield element, parameter.rows, pairs(parameter.code, only, zone)
 
 
-def _compile(definition: dict[str, Any], resource_type: str, file: Path) -> Parameter:
-    kind, code = str(definition.get("type")), definition.get("code", "")
-    if kind not in _READERS:
+def _linked(parameters: Iterable[Parameter]) -> frozenset[str]:
+    """The elements of which the value of one says with which rows the others stand in the index."""
+    whole = [one for one in parameters if one.written and any(not path.steps for path in one.paths)]
+    return frozenset(name for one in whole for part in one.components for name, _ in part.properties)
+
+
+def _compile(definition: dict[str, Any], resource_type: str, types: Mapping[str, str], file: Path) -> Parameter:
+    kind, code, expression = str(definition.get("type")), definition.get("code", ""), definition.get("expression", "")
+    if kind not in READERS and kind != "composite":
         raise MappingError(f"search parameters of type {kind} are not supported", file=file)
+    components: tuple[Component, ...] = ()
     try:
-        branches = fhirpath.compile_expression(definition.get("expression", ""), resource_type)
+        paths = fhirpath.compile_expression(expression, resource_type)
+        if kind == "composite":
+            components = tuple(
+                _component(one, types, expression, resource_type, file) for one in definition.get("component", ())
+            )
+        else:
+            paths = _indexable(paths, kind, file)
     except fhirpath.NotUnderstood as error:
         raise MappingError(f"expression: {error}", file=file) from error
-    paths = tuple(_indexable(path, kind, file) for path in branches)
-    if not paths:
-        raise MappingError(f"no branch of the expression begins with {resource_type}", file=file)
+    _check(components, paths, kind, resource_type, file)
+    number = parameter_number(resource_type, code)
     return Parameter(
         code=code,
         type=kind,
@@ -208,134 +177,53 @@ def _compile(definition: dict[str, Any], resource_type: str, file: Path) -> Para
         targets=tuple(definition.get("target", ())),
         paths=paths,
         stored_as=code,
-        number=parameter_number(resource_type, code),
+        number=number,
+        numbers=(number,),
         target=next((path.target for path in paths if path.target), None),
+        components=components,
     )
 
 
-def _indexable(path: fhirpath.Path, kind: str, file: Path) -> fhirpath.Path:
-    """The path without those choices of its last element that have no index row of this kind."""
-    *before, last = path.steps
-    properties = tuple(pair for pair in last.properties if pair[1] in _READERS[kind])
-    if not properties:
-        raise MappingError(f"a {last.properties[0][1]} cannot be searched as {kind}", file=file)
-    return replace(path, steps=(*before, replace(last, properties=properties)))
+def _check(
+    components: Sequence[Component], paths: Sequence[fhirpath.Path], kind: str, resource_type: str, file: Path
+) -> None:
+    if not paths:
+        raise MappingError(f"no branch of the expression begins with {resource_type}", file=file)
+    if kind != "composite":
+        return
+    if [one.type for one in components] not in [["token", second] for second in PAIRED]:
+        raise MappingError(f"a composite is a token and then a {', '.join(PAIRED)}", file=file)
 
 
-def _shared(parameters: dict[str, Parameter]) -> dict[str, Parameter]:
-    """Let references that read the same elements share the rows of the one that has them all."""
-    owners: dict[tuple[Any, ...], str] = {}
-    for code, parameter in sorted(parameters.items()):
-        if parameter.type == "reference" and parameter.target is None:
-            owners.setdefault(_elements(parameter), code)
-    return {code: _sharing(parameter, owners.get(_elements(parameter), code)) for code, parameter in parameters.items()}
+def _component(
+    component: Mapping[str, str], types: Mapping[str, str], base: str, resource_type: str, file: Path
+) -> Component:
+    """A component: the properties that it is read from, below whichever base of the composite."""
+    definition = component.get("definition", "")
+    kind = types.get(definition, "")
+    if kind not in READERS:
+        raise MappingError(f"component {definition} is no search parameter of the folder", file=file)
+    bases = [branch.strip() for branch in base.split("|")]
+    parts = [part.strip() for part in component.get("expression", "").split("|")]
+    joined = " | ".join(f"{branch}.{part}" for branch in bases for part in parts)
+    properties = dict[str, str]()
+    for path in _indexable(fhirpath.compile_expression(joined, resource_type), kind, file):
+        properties |= dict(path.steps[-1].properties)
+    return Component(kind, tuple(properties.items()))
 
 
-def _sharing(parameter: Parameter, owner: str) -> Parameter:
-    if parameter.type != "reference" or owner == parameter.code:
-        return parameter
-    return replace(parameter, stored_as=owner, number=(parameter.number & ~_NAME) | _hash(owner))
+def _indexable(paths: Sequence[fhirpath.Path], kind: str, file: Path) -> tuple[fhirpath.Path, ...]:
+    """The paths without what has no index row of this kind: some choices of the last element, or a path (SampledData).
 
-
-def _elements(parameter: Parameter) -> tuple[Any, ...]:
-    return tuple(path.steps for path in parameter.paths)
-
-
-Row = tuple[Any, Any]
-
-
-def _plain_token(value: Any, _: tzinfo) -> Sequence[Row]:
-    return (("", str(value).lower() if isinstance(value, bool) else str(value)),)
-
-
-def _coding(value: Any, _: tzinfo) -> Sequence[Row]:
-    code = value.get("code")
-    return ((value.get("system", ""), code),) if code else ()
-
-
-def _concept(value: Any, _: tzinfo) -> Sequence[Row]:
-    return [(coding.get("system", ""), code) for coding in value.get("coding", ()) if (code := coding.get("code"))]
-
-
-def _identifier(value: Any, _: tzinfo) -> Sequence[Row]:
-    text = value.get("value")
-    return ((value.get("system", ""), text),) if text else ()
-
-
-def _contact_point(value: Any, _: tzinfo) -> Sequence[Row]:
-    # Its system says phone or email and is no namespace (R4 §3.1.1.4.10).
-    text = value.get("value")
-    return (("", text),) if text else ()
-
-
-def _reference(value: Any, _: tzinfo) -> Sequence[Row]:
-    text = value.get("reference", "")
-    return (split_reference(text),) if text and text[0] != "#" else ()
-
-
-def _date(value: Any, zone: tzinfo) -> Sequence[Row]:
-    found = date_range(value, zone)
-    return (found,) if found else ()
-
-
-def _period(value: Any, zone: tzinfo) -> Sequence[Row]:
-    start, end = (date_range(value[name], zone) if name in value else None for name in ("start", "end"))
-    if not (start or end):
-        return ()
-    return ((start[0] if start else EARLIEST, end[1] if end else LATEST),)
-
-
-def _timing(value: Any, zone: tzinfo) -> Sequence[Row]:
-    events = [found for event in value.get("event", ()) if (found := date_range(event, zone))]
-    if events:
-        return ((min(low for low, _ in events), max(high for _, high in events)),)
-    bounds = value.get("repeat", {}).get("boundsPeriod")
-    return _period(bounds, zone) if bounds else ()
-
-
-def _number(value: Any, _: tzinfo) -> Sequence[Row]:
-    found = number_range(str(value), exact=True)
-    return (found,) if found else ()
-
-
-def _text(value: Any, _: tzinfo) -> Sequence[Row]:
-    normalised = plain(value)
-    return ((normalised, value),) if normalised else ()
-
-
-def _parts(*names: str) -> Callable[[Any, tzinfo], Sequence[Row]]:
-    def read(value: Any, zone: tzinfo) -> Sequence[Row]:
-        found: list[Row] = []
-        for name in names:
-            part = value.get(name, ())
-            for text in (part,) if isinstance(part, str) else part:
-                found += _text(text, zone)
-        return found
-
-    return read
-
-
-_READERS: Mapping[str, Mapping[str, Callable[[Any, tzinfo], Sequence[Row]]]] = {
-    "token": {
-        "code": _plain_token,
-        "boolean": _plain_token,
-        "id": _plain_token,
-        "string": _plain_token,
-        "uri": _plain_token,
-        "url": _plain_token,
-        "Coding": _coding,
-        "CodeableConcept": _concept,
-        "Identifier": _identifier,
-        "ContactPoint": _contact_point,
-    },
-    "uri": {"uri": _plain_token, "url": _plain_token, "canonical": _plain_token, "oid": _plain_token},
-    "number": {"integer": _number, "positiveInt": _number, "unsignedInt": _number, "decimal": _number},
-    "reference": {"Reference": _reference},
-    "date": {"date": _date, "dateTime": _date, "instant": _date, "Period": _period, "Timing": _timing},
-    "string": {
-        "string": _text,
-        "markdown": _text,
-        "HumanName": _parts("text", "family", "given", "prefix", "suffix"),
-        "Address": _parts("text", "line", "city", "district", "state", "postalCode", "country"),
-    },
-}
+    Raises:
+        MappingError: nothing is left.
+    """
+    found: list[fhirpath.Path] = []
+    for path in paths:
+        *before, last = path.steps
+        properties = tuple(pair for pair in last.properties if pair[1] in READERS[kind])
+        if properties:
+            found.append(replace(path, steps=(*before, replace(last, properties=properties))))
+    if paths and not found:
+        raise MappingError(f"a {paths[0].steps[-1].properties[0][1]} cannot be searched as {kind}", file=file)
+    return tuple(found)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from adapter.fhir.json import loads
-from adapter.fhir.search_params import parameter_number
+from adapter.fhir.search_parameter import parameter_number
 from adapter.store.database import Database, rows
 from adapter.store.reach import Reach
 from adapter.store.visible import and_visible

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from adapter.fhir import json
-from adapter.fhir.search_params import Parameter
+from adapter.fhir.search_parameter import Parameter
 from adapter.request_errors import BadParameter, NotGranted
 from adapter.store.bulk import parts
 from adapter.store.database import instant, marks, rows

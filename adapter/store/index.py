@@ -1,24 +1,33 @@
 """The search index: rows that say of a resource what it can be found by."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
-from adapter.fhir.json import loads
-from adapter.fhir.search_params import first_number, last_number, parameter_number
+from adapter.fhir.search_parameter import parameter_number
 from adapter.store.bulk import Bulk
-from adapter.store.database import rows, run
 
-_AT_ONCE = 500
-
-
-_TABLES = (
+TABLES = (
     Bulk("index_token", {"param": "bigint", "code": "text", "key": "bigint", "system": "text"}),
     Bulk("index_reference", {"param": "bigint", "target_id": "text", "key": "bigint", "target_type": "text"}),
     Bulk("index_date", {"param": "bigint", "low": "bigint", "key": "bigint", "high": "bigint"}),
     Bulk("index_string", {"param": "bigint", "value_normalised": "text", "key": "bigint", "value": "text"}),
+    Bulk(
+        "index_quantity",
+        {
+            "param": "bigint",
+            "code": "text",
+            "unit": "text",
+            "low": "float8",
+            "key": "bigint",
+            "high": "float8",
+            "system": "text",
+            "least": "float8",
+            "greatest": "float8",
+        },
+    ),
 )
 
 
@@ -45,9 +54,19 @@ class Rows(Protocol):
         """Parameter, normalised value, value."""
         ...
 
+    @property
+    def quantities(self) -> Sequence[tuple[str, str, str, float, float, str, float, float]]:
+        """Parameter, code, unit, range, the code's system, range as it is written."""
+        ...
+
 
 class SearchIndex(Protocol):
-    """What knows the search parameters; the rows that an element gives depend on no other element."""
+    """What knows the search parameters; the rows that an element gives depend on no other but those linked with it."""
+
+    @property
+    def linked(self) -> Mapping[str, frozenset[str]]:
+        """By resource type, elements whose rows depend on each other."""
+        ...
 
     def rows(self, resource: dict[str, Any]) -> Rows:
         """The index rows of a resource."""
@@ -63,7 +82,7 @@ class Change:
     new: dict[str, Any]
 
 
-_Row = tuple[int, Any, int, Any]
+_Row = tuple[Any, ...]
 
 
 def write(connection: Connection, search_index: SearchIndex, changes: Iterable[Change]) -> None:
@@ -71,10 +90,10 @@ def write(connection: Connection, search_index: SearchIndex, changes: Iterable[C
 
     The old rows are those that the old resource gives: no second index need lead to them.
     """
-    gone: tuple[list[_Row], ...] = ([], [], [], [])
-    come: tuple[list[_Row], ...] = ([], [], [], [])
+    gone: tuple[list[_Row], ...] = ([], [], [], [], [])
+    come: tuple[list[_Row], ...] = ([], [], [], [], [])
     for change in changes:
-        was, now = _differing(change)
+        was, now = _differing(change, search_index)
         for those, found in zip(come, _rows(search_index, change.key, now), strict=True):
             those.extend(found)
         before = _rows(search_index, change.key, was) if was else ()
@@ -82,37 +101,28 @@ def write(connection: Connection, search_index: SearchIndex, changes: Iterable[C
             after = _rows(search_index, change.key, change.new)
             for those, out, stay in zip(gone, before, after, strict=True):
                 those.extend(set(out).difference(stay))
-    for table, out, those in zip(_TABLES, gone, come, strict=True):
+    for table, out, those in zip(TABLES, gone, come, strict=True):
         table.delete(connection, sorted(out))
         # In the order of the table's key, neighbours are written together.
         table.insert(connection, sorted(those))
 
 
-def _differing(change: Change) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The elements of the old resource that are others or gone, and those of the new one that are others or new."""
+def _differing(change: Change, search_index: SearchIndex) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The elements of the old resource that are others or gone, and those of the new one that are others or new.
+
+    Those that are linked come together.
+    """
     old, new = change.old, change.new
     if old is None:
         return {}, new
     kind = {"resourceType": new["resourceType"]}
     was = {name: value for name, value in old.items() if name not in new or new[name] != value}
     now = {name: value for name, value in new.items() if name not in old or old[name] != value}
+    linked = search_index.linked.get(kind["resourceType"], frozenset())
+    if not linked.isdisjoint(was) or not linked.isdisjoint(now):
+        was |= {name: old[name] for name in linked if name in old}
+        now |= {name: new[name] for name in linked if name in new}
     return was and was | kind, now | kind
-
-
-def reindex(connection: Connection, search_index: SearchIndex, resource_type: str) -> int:
-    """Write the index rows of every resource of a type anew, for search parameters that changed.
-
-    Returns:
-        How many resources there are.
-    """
-    first = first_number(resource_type)
-    for table in _TABLES:
-        run(connection, f"DELETE FROM {table.table} WHERE param BETWEEN ? AND ?", [first, last_number(resource_type)])
-    count = 0
-    for changes in _pages(connection, resource_type):
-        write(connection, search_index, changes)
-        count += len(changes)
-    return count
 
 
 def _rows(search_index: SearchIndex, key: int, resource: dict[str, Any]) -> tuple[list[_Row], ...]:
@@ -123,12 +133,8 @@ def _rows(search_index: SearchIndex, key: int, resource: dict[str, Any]) -> tupl
         [(parameter_number(kind, name), target, key, of) for name, of, target in found.references],
         [(parameter_number(kind, name), low, key, high) for name, low, high in found.dates],
         [(parameter_number(kind, name), plain, key, value) for name, plain, value in found.strings],
+        [
+            (parameter_number(kind, name), code, unit, low, key, high, *others)
+            for name, code, unit, low, high, *others in found.quantities
+        ],
     )
-
-
-def _pages(connection: Connection, resource_type: str) -> Iterator[list[Change]]:
-    after = 0
-    sql = "SELECT key, body FROM resource WHERE resource_type = ? AND NOT deleted AND key > ? ORDER BY key LIMIT ?"
-    while found := rows(connection, sql, [resource_type, after, _AT_ONCE]):
-        after = found[-1][0]
-        yield [Change(key, None, loads(bytes(body))) for key, body in found]

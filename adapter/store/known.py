@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Connection
 
-from adapter.fhir.search_params import parameter_number
+from adapter.fhir.search_parameter import parameter_number
 from adapter.store.bulk import parts
 from adapter.store.database import marks, rows
 from adapter.store.names import Name

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from adapter.fhir.search_params import Parameter
+from adapter.fhir.search_parameter import Parameter
 from adapter.request_errors import BadParameter
 from adapter.store.database import instant, marks, rows
 from adapter.store.included import NAMES, Include, Included, collect, includes

@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from typing import Any
 
-from adapter.fhir.search_params import OF_THE_RESOURCE, Parameter
-from adapter.fhir.search_values import date_range, number_range, plain, split_reference
+from adapter.fhir.search_parameter import OF_THE_RESOURCE, Parameter
+from adapter.fhir.search_values import plain, split_reference
 from adapter.request_errors import BadParameter
 from adapter.store.database import marks
 from adapter.store.reach import Compiled, Reach, View
+from adapter.store.search_composites import LAST_CHARACTER, composite
+from adapter.store.search_ranges import date, number, quantity
+from adapter.store.search_texts import plain_text, refuse, split
 
-_PREFIX = re.compile(r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?(.*)", re.DOTALL)
-_LAST_CHARACTER = "\U0010ffff"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 # The column of an index that comes before the resource's key; one value of it leads to one resource's row.
 _LEADING = {"token": "code", "reference": "target_id"}
@@ -91,35 +92,25 @@ def condition(reach: Reach, parameter: Parameter, name: str, value: str, *, base
         return replace(found, negated=modifier == "not", seeks=False)
     # Each alternative begins with its value of the leading column: said once for all, it is what the index is asked.
     said = tuple(found[0] for _, found in compiled)
-    where = f"c.param = ? AND c.{_LEADING[parameter.rows]} IN ({marks(said)}) AND {any_of}"
+    where = f"{_of(parameter)} AND c.{_LEADING[parameter.rows]} IN ({marks(said)}) AND {any_of}"
     return replace(
         found,
         where=where,
-        values=(parameter.number, *said, *values),
+        values=(*parameter.numbers, *said, *values),
         negated=modifier == "not",
-        ordered=len(texts) == 1,
+        ordered=len(texts) == len(parameter.numbers) == 1,
     )
 
 
 def _of_the_index(parameter: Parameter, where: str, values: tuple[Any, ...], view: View) -> Condition:
-    return Condition(view.table(f"index_{parameter.rows}"), f"c.param = ? AND {where}", (parameter.number, *values))
+    return Condition(
+        view.table(f"index_{parameter.rows}"), f"{_of(parameter)} AND {where}", (*parameter.numbers, *values)
+    )
 
 
-def split(text: str, separator: str) -> list[str]:
-    """Split at a separator that no backslash escapes, keeping the escapes (R4 §3.1.1.4.1)."""
-    parts, rest = [""], iter(text)
-    for character in rest:
-        if character == "\\":
-            parts[-1] += character + next(rest, "")
-        elif character == separator:
-            parts.append("")
-        else:
-            parts[-1] += character
-    return parts
-
-
-def _plain_text(text: str) -> str:
-    return re.sub(r"\\([\\,|$])", r"\1", text)
+def _of(parameter: Parameter) -> str:
+    numbers = parameter.numbers
+    return "c.param = ?" if len(numbers) == 1 else f"c.param IN ({marks(numbers)})"
 
 
 def _missing(parameter: Parameter, value: str, view: View) -> Condition:
@@ -132,8 +123,8 @@ def _missing(parameter: Parameter, value: str, view: View) -> Condition:
 
 
 def _token(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base: str) -> Compiled:
-    _refuse(parameter, modifier, ("", "not"))
-    parts = [_plain_text(part) for part in split(text, "|")]
+    refuse(parameter, modifier, ("", "not"))
+    parts = [plain_text(part) for part in split(text, "|")]
     if parameter.code == "_id":
         if len(parts) != 1 or not _ID.fullmatch(parts[0]):
             raise BadParameter("_id is an id of 1 to 64 letters, digits, '-' or '.'")
@@ -154,7 +145,7 @@ def _reference(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, ba
         raise BadParameter(
             f"{parameter.code}:{modifier} is not supported; it points to {' or '.join(parameter.targets)}"
         )
-    kind, target = split_reference(_plain_text(text).removeprefix(base + "/"))
+    kind, target = split_reference(plain_text(text).removeprefix(base + "/"))
     wanted = modifier or parameter.target
     if not kind and not _ID.fullmatch(target):
         return "c.target_id = ? AND c.target_type = ''", (target,)
@@ -165,54 +156,13 @@ def _reference(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, ba
 
 
 def _uri(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base: str) -> Compiled:
-    _refuse(parameter, modifier, ("",))
-    return "c.code = ?", (_plain_text(text),)
-
-
-def _number(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base: str) -> Compiled:
-    _refuse(parameter, modifier, ("",))
-    prefix, written = _prefixed(text)
-    found = number_range(written)
-    if prefix == "ap" or found is None:
-        raise BadParameter(f"{parameter.code} is a number such as 7, -10 or ge0")
-    where, picked = _RANGES[prefix]
-    return where.format(low="c.low", high="c.high"), tuple(found[index] for index in picked)
-
-
-def _prefixed(text: str) -> tuple[str, str]:
-    match = _PREFIX.fullmatch(text)
-    return (match[1] or "eq", match[2]) if match else ("eq", "")
-
-
-def _date(parameter: Parameter, modifier: str, text: str, zone: tzinfo, _base: str) -> Compiled:
-    _refuse(parameter, modifier, ("",))
-    prefix, written = _prefixed(text)
-    # '+' of an offset arrives as a blank where the client forgot to encode it.
-    found = date_range(written.replace(" ", "+"), zone)
-    if prefix == "ap" or found is None:
-        raise BadParameter(f"{parameter.code} is a date such as 2019-06, ge2019-06-27 or lt2019-06-27T06:20:00Z")
-    low, high = ("c.last_updated",) * 2 if parameter.code == "_lastUpdated" else ("c.low", "c.high")
-    where, picked = _RANGES[prefix]
-    return where.format(low=low, high=high), tuple(found[index] for index in picked)
-
-
-# Prefix → SQL, and which ends of the searched range it takes (0 first, 1 last), by R4 §3.1.1.4.5. `ge` and `le`
-# take every range that reaches into the searched one, as HAPI and Blaze do: an admission that lasts is found.
-_RANGES: Mapping[str, tuple[str, tuple[int, ...]]] = {
-    "eq": ("{low} >= ? AND {high} <= ?", (0, 1)),
-    "ne": ("{low} < ? OR {high} > ?", (0, 1)),
-    "gt": ("{high} > ?", (1,)),
-    "lt": ("{low} < ?", (0,)),
-    "ge": ("{high} >= ?", (0,)),
-    "le": ("{low} <= ?", (1,)),
-    "sa": ("{low} > ?", (1,)),
-    "eb": ("{high} < ?", (0,)),
-}
+    refuse(parameter, modifier, ("",))
+    return "c.code = ?", (plain_text(text),)
 
 
 def _string(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base: str) -> Compiled:
-    _refuse(parameter, modifier, ("", "exact", "contains"))
-    text = _plain_text(text)
+    refuse(parameter, modifier, ("", "exact", "contains"))
+    text = plain_text(text)
     if modifier == "exact":
         return "c.value_normalised = ? AND c.value = ?", (plain(text), text)
     wanted = plain(text)
@@ -221,20 +171,16 @@ def _string(parameter: Parameter, modifier: str, text: str, _zone: tzinfo, _base
     if modifier == "contains":
         escaped = re.sub(r"([!%_])", r"!\1", wanted)
         return "c.value_normalised LIKE ? ESCAPE '!'", (f"%{escaped}%",)
-    return "c.value_normalised >= ? AND c.value_normalised < ?", (wanted, wanted + _LAST_CHARACTER)
-
-
-def _refuse(parameter: Parameter, modifier: str, known: tuple[str, ...]) -> None:
-    if modifier not in known:
-        names = ", ".join(f":{name}" for name in (*known, "missing") if name)
-        raise BadParameter(f"{parameter.code}:{modifier} is not supported; {parameter.type} parameters take {names}")
+    return "c.value_normalised >= ? AND c.value_normalised < ?", (wanted, wanted + LAST_CHARACTER)
 
 
 _COMPILERS: Mapping[str, Callable[[Parameter, str, str, tzinfo, str], Compiled]] = {
     "token": _token,
     "reference": _reference,
-    "date": _date,
+    "date": date,
     "uri": _uri,
-    "number": _number,
+    "number": number,
+    "quantity": quantity,
+    "composite": composite,
     "string": _string,
 }

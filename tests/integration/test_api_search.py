@@ -1,6 +1,8 @@
 """Searching over real HTTP: what is found, how pages follow, what is refused."""
 
 from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +14,15 @@ from tests.integration.api_stand import LAB, STUDY, definitions, empty_database,
 RESOURCES = [
     *definitions(),
     patient(),
-    patient("p2", name=[{"family": "Müller"}], gender="male", birthDate="1961"),
+    patient(
+        "p2",
+        name=[{"family": "Müller"}],
+        gender="male",
+        birthDate="1961",
+        telecom=[{"system": "phone", "value": "123"}, {"system": "email", "value": "a@example.org"}],
+        address=[{"city": "Hangzhou"}],
+        meta={"tag": [{"system": "urn:t", "code": "seen"}], "profile": ["https://example.org/p"]},
+    ),
     observation("wbc-1", "WBC", "2019-06-27T06:20:00+08:00", extension=[STUDY], status="preliminary"),
     observation("wbc-2", "WBC", "2019-06-28T23:30:00+08:00", extension=[STUDY]),
     observation("wbc-day", "WBC", "2019-06-28"),
@@ -95,12 +105,133 @@ def test_observations_are_found(client: httpx.Client, query: str, expected: set[
         ("name:contains=%25", set()),
         ("gender=female", {"p1"}),
         ("birthdate=1961", {"p2"}),
+        ("phone=123", {"p2"}),
+        ("telecom=a@example.org", {"p2"}),
+        ("address-city=hang", {"p2"}),
+        ("_tag=urn:t|seen", {"p2"}),
+        ("_profile=https://example.org/p", {"p2"}),
+        ("_security:missing=false", set()),
         ("birthdate=lt1951-01-01", {"p1"}),
         ("identifier=https://example.org/mrn|00X-p1", {"p1"}),
     ],
 )
 def test_patients_are_found(client: httpx.Client, query: str, expected: set[str]) -> None:
     assert set(found(client.get(f"/fhir/Patient?{query}"))) == expected
+
+
+HGB = [{"system": "http://loinc.org", "code": "718-7"}, {"system": LAB, "code": "HGB"}]
+GRAM = "http://unitsofmeasure.org"
+
+
+def measured(identity: str, value: str, unit: str, **others: Any) -> dict[str, Any]:
+    quantity = {"value": Decimal(value), "unit": unit, "system": GRAM, "code": unit}
+    return observation(identity, code="HGB", valueQuantity=quantity | others) | {
+        "code": {"coding": HGB},
+        "subject": {"reference": "Patient/p9"},
+    }
+
+
+def part(code: str, **value: Any) -> dict[str, Any]:
+    return {"code": {"coding": [{"system": LAB, "code": code}]}, **value}
+
+
+MEASURED = [
+    measured("litre", "70", "g/L"),
+    measured("decilitre", "7.0", "g/dL"),
+    measured("more", "7.04", "g/dL"),
+    measured("below", "50", "g/L", comparator="<"),
+    measured("own", "7", "g/L") | {"valueQuantity": {"value": 7, "unit": "spoons"}},
+    measured("warm", "38.5", "Cel") | {"code": {"coding": [{"system": LAB, "code": "TEMP"}]}},
+    observation("parts", component=[
+        part("SYS", valueQuantity={"value": 120, "system": GRAM, "code": "mm[Hg]"}),
+        part("DIA", valueQuantity={"value": 80, "system": GRAM, "code": "mm[Hg]"}),
+        part("SITE", valueCodeableConcept={"coding": [{"system": "urn:s", "code": "left$arm"}]}),
+    ], subject={"reference": "Patient/p9"}),
+    observation("group", valueCodeableConcept={"coding": [{"system": "urn:s", "code": "A"}]},
+                subject={"reference": "Patient/p9"}),
+    observation("words", valueString="No growth", subject={"reference": "Patient/p9"}),
+    observation("day", extension=[
+        {"url": "https://fhir.tli-trial.example.org/StructureDefinition/tli-study-day", "valueInteger": -10}
+    ], subject={"reference": "Patient/p9"}),
+    observation("when", valueDateTime="2019-06-27", subject={"reference": "Patient/p9"}),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def measuring(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    database = empty_database(request.param, request, tmp_path_factory)
+    put(database, [*MEASURED, patient("p9")])
+    with served(database) as running:
+        yield running
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (f"value-quantity=70|{GRAM}|g/L", {"litre", "decilitre", "more"}),
+        (f"value-quantity=70.0|{GRAM}|g/L", {"litre", "decilitre"}),
+        ("value-quantity=7.00||g/dL", {"litre", "decilitre"}),
+        ("value-quantity=7000||mg/dL", {"litre", "decilitre"}),
+        (f"value-quantity=gt70|{GRAM}|g/L", {"more"}),
+        (f"value-quantity=ge7|{GRAM}|g/dL", {"litre", "decilitre", "more"}),
+        (f"value-quantity=lt70|{GRAM}|g/L", {"below"}),
+        (f"value-quantity=eb50|{GRAM}|g/L", {"below"}),
+        (f"value-quantity=ap76|{GRAM}|g/L", {"litre", "decilitre", "more"}),
+        (f"value-quantity=ne70.0|{GRAM}|g/L", {"more", "below"}),
+        ("value-quantity=7.0", {"decilitre", "more", "own"}),
+        ("value-quantity=70", {"litre"}),
+        ("value-quantity=7||spoons", {"own"}),
+        ("value-quantity=7|urn:other|spoons", set()),
+        (f"value-quantity=38.5|{GRAM}|Cel", {"warm"}),
+        ("value-quantity=gt38||Cel", {"warm"}),
+        ("value-quantity=7e1||g/L", {"litre", "decilitre", "more"}),
+        ("value-quantity:missing=false", {"litre", "decilitre", "more", "below", "own", "warm"}),
+        (f"code-value-quantity=http://loinc.org|718-7$gt70|{GRAM}|g/L", {"more"}),
+        ("code-value-quantity=718-7$7.04||g/dL,TEMP$gt38||Cel", {"more", "warm"}),
+        (f"code-value-quantity={LAB}|718-7$gt70|{GRAM}|g/L", set()),
+        ("code-value-quantity=HGB$38.5", set()),
+        ("component-code-value-quantity=SYS$120||mm[Hg]", {"parts"}),
+        ("component-code-value-quantity=SYS$80||mm[Hg]", set()),
+        ("component-value-quantity=80", {"parts"}),
+        ("value-quantity=80", set()),
+        ("combo-value-quantity=80,70", {"parts", "litre"}),
+        ("combo-code-value-quantity=SYS$gt100,HGB$7.04", {"parts", "more"}),
+        ("combo-code=SYS,TEMP", {"parts", "warm"}),
+        ("code=SYS", set()),
+        (r"component-code-value-concept=SITE$left\$arm", {"parts"}),
+        (f"component-code-value-concept={LAB}|SITE$urn:s|left\\$arm", {"parts"}),
+        ("component-code-value-concept=SITE$urn:t|left\\$arm", set()),
+        ("code-value-concept=WBC$A", {"group"}),
+        (f"code-value-concept={LAB}|WBC$A", {"group"}),
+        ("code-value-concept=WBC$urn:s|A", {"group"}),
+        ("code-value-concept=urn:x|WBC$A", set()),
+        ("combo-code-value-concept=WBC$A,SITE$left\\$arm", {"group", "parts"}),
+        ("combo-value-concept=A", {"group"}),
+        ("code-value-string=WBC$no", {"words"}),
+        (f"code-value-string={LAB}|WBC$no", {"words"}),
+        ("code-value-string=urn:x|WBC$no", set()),
+        ("code-value-date=WBC$ge2019-06-01", {"when"}),
+        ("code-value-date=WBC$2018", set()),
+        ("study-day=ap-10.5", {"day"}),
+        ("study-day=ap-12", set()),
+        ("study-day=gt-11&study-day=le-10", {"day"}),
+        ("study-day=lt-10", set()),
+        ("patient._id=p9&code-value-quantity=HGB$gt7.01||g/dL", {"more"}),
+    ],
+)
+def test_measured_values_are_found(measuring: httpx.Client, query: str, expected: set[str]) -> None:
+    assert set(found(measuring.get(f"/fhir/Observation?{query}"))) == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["value-quantity=much", "value-quantity=5|g", "value-quantity=5|x|", "value-quantity:not=5", "value-quantity=1e999",
+     "value-quantity=1e99||10*99.10*99.10*99.10*99", "code-value-quantity=HGB", "code-value-quantity=HGB$a|b",
+     "code-value-quantity=$5", "code-value-concept=a|b|c$d", "code-value-concept:not=a$b", "code-value-date=WBC$x"],
+)  # fmt: skip
+def test_a_measured_value_that_is_not_understood_is_refused(measuring: httpx.Client, query: str) -> None:
+    assert measuring.get(f"/fhir/Observation?{query}").status_code == 400
 
 
 def test_a_stay_that_has_not_ended_reaches_into_every_later_day(client: httpx.Client) -> None:

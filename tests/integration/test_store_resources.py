@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from adapter.fhir.json import loads
-from adapter.store import index
+from adapter.store import reindexing
 from adapter.store.database import Database, open_database, rows, run
 from adapter.store.resources import history, read, vread
 from tests.store_stand import EVERYTHING, NOON, SmallIndex, mapped, observation, patient, stored, write
@@ -110,7 +110,7 @@ def test_reindex_writes_what_is_missing_and_removes_what_is_wrong(database: Data
     with database.write() as connection:
         run(connection, "DELETE FROM index_token WHERE key = (SELECT key FROM resource WHERE id = 'o1')")
         run(connection, "UPDATE index_token SET code = 'wrong'")
-        assert index.reindex(connection, SmallIndex(), "Observation") == 2
+        assert reindexing.reindex(connection, SmallIndex(), "Observation") == 2
     assert found(database) == [("o1", "final"), ("o2", "final")]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from adapter.data import data_folder
-from adapter.fhir import search_params
+from adapter.fhir import search_params, ucum
 from adapter.fhir.search_values import date_range, plain
 from adapter.store import index
 from adapter.store.database import Database, rows, run
@@ -22,6 +22,7 @@ from tests.integration.api_stand import empty_database
 
 INDEX = search_params.load(data_folder("profiles"), zone=UTC)
 REACH = everything(INDEX)
+TABLES = ("index_token", "index_reference", "index_date", "index_string", "index_quantity")
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb")
 
 FILTERS = [
@@ -46,7 +47,7 @@ def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 def fill(connection: Connection, resources: Sequence[dict[str, Any]]) -> None:
     """Nothing but these resources, with their index rows."""
-    for table in ("resource", "index_token", "index_reference", "index_date", "index_string"):
+    for table in ("resource", *TABLES):
         run(connection, f"DELETE FROM {table}")
     for key, resource in enumerate(resources, 1):
         run(
@@ -180,6 +181,30 @@ def fulfils(stored: tuple[str | None, str, str], reached: tuple[int, int] | None
             return reached is not None and reached[1] >= since
 
 
+@given(
+    stored=st.tuples(st.integers(1, 3000), st.sampled_from(["g/L", "mg/dL"])),
+    sought=st.tuples(st.integers(1, 3000), st.sampled_from(["g/L", "mg/dL"])),
+    prefix=st.sampled_from(PREFIXES),
+)
+def test_a_prefix_compares_amounts_whatever_their_unit(
+    database: Database, stored: tuple[int, str], sought: tuple[int, str], prefix: str
+) -> None:
+    per_litre = {"g/L": 100, "mg/dL": 1}
+    has, value, half = stored[0] * per_litre[stored[1]], sought[0] * per_litre[sought[1]], per_litre[sought[1]] / 2
+    quantity = {"value": stored[0], "system": ucum.SYSTEM, "code": stored[1]}
+    with database.write() as connection:
+        code = {"coding": [{"code": "A"}]}
+        fill(connection, [{"resourceType": "Observation", "id": "o", "code": code, "valueQuantity": quantity}])
+        amount = f"{prefix}{sought[0]}|{ucum.SYSTEM}|{sought[1]}"
+        found = ask(connection, "Observation", ("value-quantity", amount)) == ["o"]
+        assert found == (ask(connection, "Observation", ("code-value-quantity", f"A${amount}")) == ["o"])
+    within = value - half <= has < value + half
+    assert found == {
+        "eq": within, "ne": not within, "gt": has > value, "lt": has < value, "ge": has >= value, "le": has <= value,
+        "sa": has > value, "eb": has < value,
+    }[prefix]  # fmt: skip
+
+
 @given(start=days, length=st.integers(0, 400))
 def test_a_wider_date_holds_the_narrower(start: date, length: int) -> None:
     day = start + timedelta(days=length)
@@ -190,7 +215,6 @@ def test_a_wider_date_holds_the_narrower(start: date, length: int) -> None:
     assert year[0] <= month[0] <= whole[0] <= whole[1] <= month[1] <= year[1]
 
 
-TABLES = ("index_token", "index_reference", "index_date", "index_string")
 CODINGS = st.lists(st.fixed_dictionaries({"system": st.sampled_from("st"), "code": st.sampled_from("AB")}), max_size=3)
 VERSIONS = st.lists(
     st.fixed_dictionaries(
@@ -201,6 +225,8 @@ VERSIONS = st.lists(
             "subject": st.sampled_from(["Patient/p", "Patient/q"]).map(lambda to: {"reference": to}),
             "effectiveDateTime": days.map(date.isoformat),
             "effectivePeriod": days.map(lambda day: {"start": day.isoformat()}),
+            "valueQuantity": st.integers(1, 3).map(lambda value: {"value": value}),
+            "valueCodeableConcept": st.fixed_dictionaries({"coding": CODINGS}),
         },
     ),
     min_size=1,

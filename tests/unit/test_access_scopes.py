@@ -11,7 +11,8 @@ from adapter.access.principal import Principal
 from adapter.access.roles import load_roles
 from adapter.access.scopes import NotAScope, parse
 from adapter.errors import MappingError
-from adapter.fhir.search_params import Parameter, SearchIndex
+from adapter.fhir.search_parameter import Parameter
+from adapter.fhir.search_params import SearchIndex
 from adapter.store.reach import IDENTIFIED
 
 SERVED = ("Patient", "Observation")
@@ -28,7 +29,7 @@ def rights(scopes: str, folder: Path) -> Mapping[str, str]:
     """The letters that a reader has with these scopes, by type."""
     (folder / "roles.yaml").write_text(ROLE)
     parameters = {kind: dict[str, Parameter]() for kind in SERVED}
-    index = SearchIndex(parameters, {}, UTC)
+    index = SearchIndex(parameters, {}, {}, {}, UTC)
     compiler = Compiler(load_roles(folder, SERVED), {IDENTIFIED.name: index})
     reach = compiler.reach(Principal("c", "reader", frozenset({"FAHZU"}), parse(scopes)))
     return {kind: "".join(one for one in "cruds" if reach.may(one, kind)) for kind in SERVED}

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import BigInteger, Double, Index, LargeBinary, String, UniqueConstraint, text
 from sqlmodel import Field
 
 from adapter.store.tables.root import KEY, Table
@@ -131,6 +131,35 @@ class IndexString(_Row, table=True):
     value_normalised: str = Field(sa_type=_Bytewise, primary_key=True)
     key: int = Field(sa_type=BigInteger, primary_key=True)
     value: str = Field(primary_key=True)
+
+
+class IndexQuantity(_Row, table=True):
+    """Search parameters of type quantity, and composites of a code with a quantity or a date.
+
+    `low` and `high` are in base units of UCUM (`fhir/quantities.py`), so that one range finds every unit; `least` and
+    `greatest` are as they are written, for a search without a unit. `code` is empty where the parameter has none.
+    """
+
+    __tablename__: ClassVar[Any] = "index_quantity"
+    __table_args__: ClassVar[Any] = (Index("ix_index_quantity_key", "key", "param"), {"sqlite_with_rowid": False})
+
+    code: str = Field(primary_key=True)
+    unit: str = Field(primary_key=True)
+    low: float = Field(sa_type=Double, primary_key=True)
+    key: int = Field(sa_type=BigInteger, primary_key=True)
+    high: float = Field(sa_type=Double, primary_key=True)
+    system: str = Field(primary_key=True)
+    least: float = Field(sa_type=Double, primary_key=True)
+    greatest: float = Field(sa_type=Double, primary_key=True)
+
+
+class IndexVersion(Table, table=True):
+    """By which search parameters the index of a resource type was written (a digest of them)."""
+
+    __tablename__: ClassVar[Any] = "index_version"
+
+    resource_type: str = Field(primary_key=True)
+    digest: bytes = Field(sa_type=LargeBinary)
 
 
 class StudyMember(Table, table=True):
