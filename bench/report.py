@@ -10,6 +10,7 @@ own, and its time by the clock and of the processor, its largest memory and the 
 
 import argparse
 import asyncio
+import os
 import re
 import resource
 import shutil
@@ -18,8 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,9 @@ from adapter.demo.program import Program, running
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 NUMBER = re.compile(r"\b(ATLI|HC)-(\d\d)(?!\d)")
+Fill = Callable[[tuple[Any, ...]], list[Any]]
+MARK = "\x01"
+OF_ID, OF_NUMBER = f"{MARK}i", f"{MARK}n"
 COPIED = "(patient_id IS NOT NULL OR resource_type = 'BiologicallyDerivedProduct') AND NOT deleted"
 INDEXES = {
     "index_token": ("param", "code", "key", "system"),
@@ -37,46 +42,73 @@ INDEXES = {
 
 
 class Copier:
-    """Makes one copy of the subjects' resources after the other."""
+    """Makes one copy of the subjects' resources after the other.
+
+    What differs from copy to copy is marked once, in contents and index rows; each copy then replaces the marks.
+    """
 
     def __init__(self, database: sqlite3.Connection) -> None:
         """Read what is copied."""
         self._database = database
-        self.resources = database.execute(f"SELECT * FROM resource WHERE {COPIED}").fetchall()
-        columns = [name for name, *_ in database.execute("SELECT * FROM resource LIMIT 0").description]
-        self._place = {name: place for place, name in enumerate(columns)}
-        self._ids = {row[self._place["id"]] for row in self.resources}
+        found = database.execute(f"SELECT * FROM resource WHERE {COPIED}")
+        place = {name: at for at, (name, *_) in enumerate(found.description)}
+        resources = found.fetchall()
+        self._ids = {row[place["id"]] for row in resources}
         (self._step,) = database.execute("SELECT max(key) FROM resource").fetchone()
+        self._key, self._changing = place["key"], [place[name] for name in ("id", "patient_id", "body")]
+        self._resources = [self._marked(row, self._changing) for row in resources]
+        keys = f"SELECT key FROM resource WHERE {COPIED}"
+        self._indexes = {
+            table: [
+                self._marked(row, [1])
+                for row in database.execute(f"SELECT {','.join(columns)} FROM {table} WHERE key IN ({keys})")
+            ]
+            for table, columns in INDEXES.items()
+        }
 
     def copy(self, number: int) -> None:
         """Write copy `number`."""
-        marks = ",".join("?" * len(self._place))
-        self._database.executemany(f"INSERT INTO resource VALUES ({marks})", self._copies(number))
-        keys = f"SELECT key FROM resource WHERE key <= {self._step} AND {COPIED}"
+        self._insert("resource", "", self._resources, self._filler(self._changing, self._key, number))
         for table, columns in INDEXES.items():
-            found = self._database.execute(f"SELECT {','.join(columns)} FROM {table} WHERE key IN ({keys})").fetchall()
-            made = sorted(
-                (param, self._other(first, number), key + number * self._step, last)
-                for param, first, key, last in found
-            )
-            self._database.executemany(f"INSERT INTO {table} ({','.join(columns)}) VALUES (?,?,?,?)", made)
+            self._insert(table, f"({','.join(columns)})", self._indexes[table], self._filler([1], 2, number))
         self._database.commit()
 
-    def _copies(self, number: int) -> Iterator[tuple[Any, ...]]:
-        for row in self.resources:
-            made = list(row)
-            made[self._place["key"]] += number * self._step
-            for name in ("id", "patient_id"):
-                made[self._place[name]] = self._other(made[self._place[name]], number)
-            made[self._place["body"]] = self._other(made[self._place["body"]].decode(), number).encode()
-            yield tuple(made)
+    def _insert(self, table: str, columns: str, rows: Sequence[tuple[Any, ...]], filled: Fill) -> None:
+        marks = ",".join("?" * len(rows[0]))
+        self._database.executemany(f"INSERT INTO {table} {columns} VALUES ({marks})", map(filled, rows))
 
-    def _other(self, text: Any, number: int) -> Any:
-        """A text with the ids and the subjects of a copy."""
-        if not isinstance(text, str):
-            return text
-        moved = UUID.sub(lambda found: f"{number:08x}{found[0][8:]}" if found[0] in self._ids else found[0], text)
-        return NUMBER.sub(rf"\g<1>-{number:02d}\g<2>", moved)
+    def _filler(self, changing: Sequence[int], key: int, number: int) -> Fill:
+        moved = number * self._step
+
+        def filled(row: tuple[Any, ...]) -> list[Any]:
+            made = list(row)
+            made[key] += moved
+            for at in changing:
+                made[at] = _filled(made[at], number)
+            return made
+
+        return filled
+
+    def _marked(self, row: Sequence[Any], changing: Sequence[int]) -> tuple[Any, ...]:
+        return tuple(self._mark(value) if at in changing else value for at, value in enumerate(row))
+
+    def _mark(self, value: Any) -> Any:
+        """The first eight digits of each copied id become a mark, and the numbers of subjects get one."""
+        if isinstance(value, bytes):
+            return self._mark(value.decode()).encode()
+        if not isinstance(value, str):
+            return value
+        marked = UUID.sub(lambda found: f"{OF_ID}{found[0][8:]}" if found[0] in self._ids else found[0], value)
+        return NUMBER.sub(rf"\g<1>-{OF_NUMBER}\g<2>", marked)
+
+
+def _filled(value: Any, number: int) -> Any:
+    """A marked value as it is in a copy."""
+    if isinstance(value, bytes):
+        return value.replace(OF_ID.encode(), b"%08x" % number).replace(OF_NUMBER.encode(), b"%02d" % number)
+    if isinstance(value, str) and MARK in value:
+        return value.replace(OF_ID, f"{number:08x}").replace(OF_NUMBER, f"{number:02d}")
+    return value
 
 
 def multiply(data: Path, copies: int) -> None:
@@ -84,6 +116,7 @@ def multiply(data: Path, copies: int) -> None:
     with closing(sqlite3.connect(data / "adapter.db")) as database:
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")
+        database.execute("PRAGMA cache_size = -2000000")
         copier = Copier(database)
         for number in range(1, copies + 1):
             copier.copy(number)
@@ -105,12 +138,20 @@ async def measure(data: Path) -> str:
         out = data / "report"
         command = [sys.executable, "-m", "adapter", "report", "--base", f"{program.base}/fhir", "--out", str(out)]
         command += ["--token", token]
-        await asyncio.to_thread(subprocess.run, command, check=True, stdout=subprocess.DEVNULL)
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = await asyncio.to_thread(run, command)
         return (
             f"{time.perf_counter() - begun:.1f} s, processor {used.ru_utime + used.ru_stime:.1f} s, "
             f"memory {used.ru_maxrss // 1024} MB, server {processor_seconds(program) - before:.1f} s"
         )
+
+
+def run(command: Sequence[str]) -> resource.struct_rusage:
+    """What a command used, and the processes that it started; the memory is that of the largest of them."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit("adapter report failed")
+    return used
 
 
 def main() -> None:
@@ -124,7 +165,13 @@ def main() -> None:
         data.mkdir()
         shutil.copy(asked.data / "adapter.db", data / "adapter.db")
         begun = time.perf_counter()
-        multiply(data, asked.copies)
+        if asked.copies:
+            # A process of its own: what it needed at most would be counted for those started afterwards.
+            copying = get_context("spawn").Process(target=multiply, args=(data, asked.copies))
+            copying.start()
+            copying.join()
+            if copying.exitcode:
+                raise SystemExit("the copies could not be made")
         print(f"{asked.copies} copies made in {time.perf_counter() - begun:.0f} s", flush=True)
         print(asyncio.run(measure(data)))
 

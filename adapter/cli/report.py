@@ -1,5 +1,6 @@
 """`adapter report`: the paper's tables and figures, recomputed from what a FHIR server answers."""
 
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,9 @@ from adapter.trial.terms import load_terms
 
 if TYPE_CHECKING:
     from adapter.report.compared import Compared
+
+OBJECTS = 100_000
+"""So many new objects before the collector of cycles looks at them: JSON makes millions, and none in cycles."""
 
 MISSING = "adapter report needs the libraries of statistics: pip install 'hl7v2-fhir-adapter[report]'"
 
@@ -37,6 +41,8 @@ def report(
         from adapter.report.run import run  # noqa: PLC0415  (heavy libraries, for this command alone)
     except ModuleNotFoundError as error:
         raise ConfigurationError(MISSING) from error
+    gc.freeze()
+    gc.set_threshold(OBJECTS)
     folder = mappings or data_folder("mappings")
     terms = load_terms(folder)
     out.mkdir(parents=True, exist_ok=True)

@@ -11,10 +11,10 @@ from adapter.report.definitions import Definitions
 from adapter.report.rows import PLOTTED, SubjectRow, row
 from adapter.report.server import FhirServer
 from adapter.report.trial import Trial
-from adapter.trial.elements import Resource, identifier, own, reference
+from adapter.trial.elements import Resource, codes, identifier, own, reference
 from adapter.trial.gathering import Dossier, donor_number, gather
 from adapter.trial.people import Person, persons
-from adapter.trial.terms import Terms
+from adapter.trial.terms import Code, Terms
 
 AT_ONCE = 5
 """Subjects of one round of questions: their resources are in memory together."""
@@ -142,7 +142,9 @@ def _known(
     """What the server knows of these persons, by their Patients."""
     of_patient = {ref: person.refs for person in people for ref in person.refs}
     known: dict[frozenset[str], list[Resource]] = {person.refs: [] for person in people}
-    observations = server.of_patients("Observation", of_patient, code=_codes(terms))
+    # Codes are not asked for: a server would look for each of them in everything that it knows, of whomever.
+    wanted = _codes(terms)
+    observations = (one for one in server.of_patients("Observation", of_patient) if _is_wanted(one, wanted, terms))
     others = (server.of_patients(kind, of_patient) for kind in kinds)
     for one in chain(observations, *others):
         person = of_patient.get(reference(one.get("subject") or one.get("patient")))
@@ -153,10 +155,14 @@ def _known(
     return known
 
 
-def _codes(terms: Terms) -> str:
-    measured = [code for code, key in terms.measured.items() if key in MEASURED]
-    tokens = [f"{system}|{code}" for system, code in [*measured, *terms.stated]]
-    return ",".join([*tokens, f"{terms.systems['assessment']}|"])
+def _codes(terms: Terms) -> frozenset[Code]:
+    return frozenset({*terms.stated, *(code for code, key in terms.measured.items() if key in MEASURED)})
+
+
+def _is_wanted(observation: Resource, wanted: frozenset[Code], terms: Terms) -> bool:
+    """Whether the report shows it: of a code that is stated or measured, or an answer of any assessment."""
+    found = codes(observation.get("code"))
+    return any(code in wanted or code[0] == terms.systems["assessment"] for code in found)
 
 
 def _samples(server: FhirServer, resources: Iterable[Resource], terms: Terms) -> Iterator[Resource]:

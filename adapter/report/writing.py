@@ -2,8 +2,7 @@
 
 import csv
 import html
-from collections.abc import Sequence
-from io import StringIO
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +24,26 @@ figure { margin: 2rem 0 } img { max-width: 100% }
 
 def write_results(folder: Path, results: Sequence[Compared], base: str) -> None:
     """Write results.json: the form of the independent analysis, with the resources that each number rests on."""
-    rows = [
-        {
-            "id": place,
-            "where": one.number.where,
-            "label": one.number.label,
-            "computed": one.number.computed,
-            "published": one.published,
-            "status": str(one.status),
-            "note": one.note,
-            "resources": list(one.number.resources),
-        }
-        for place, one in enumerate(results, 1)
-    ]
     counts = {str(status): sum(one.status is status for one in results) for status in Status}
-    content: dict[str, Any] = {"base": base, "total": len(rows), "counts": counts, "results": rows}
-    (folder / "results.json").write_bytes(json.dumps(content))
+    head = json.dumps({"base": base, "total": len(results), "counts": counts})
+    with (folder / "results.json").open("wb") as file:
+        file.write(head.removesuffix(b"}") + b',"results":[')
+        for place, one in enumerate(results, 1):
+            file.write((b"," if place > 1 else b"") + json.dumps(_result(place, one)))
+        file.write(b"]}")
+
+
+def _result(place: int, one: Compared) -> dict[str, Any]:
+    return {
+        "id": place,
+        "where": one.number.where,
+        "label": one.number.label,
+        "computed": one.number.computed,
+        "published": one.published,
+        "status": str(one.status),
+        "note": one.note,
+        "resources": list(one.number.resources),
+    }
 
 
 def write_tables(folder: Path, results: Sequence[Compared]) -> None:
@@ -49,24 +52,27 @@ def write_tables(folder: Path, results: Sequence[Compared]) -> None:
     rest = [one for one in results if not one.number.where.startswith(TABLES)]
     for name, part in (*parts.items(), ("Text and figures", rest)):
         stem = name.lower().replace(" ", "-")
-        (folder / f"{stem}.csv").write_text(_csv(part), "utf-8")
+        _write_csv(folder / f"{stem}.csv", part)
         (folder / f"{stem}.md").write_text(_markdown(name, part), "utf-8")
-        (folder / f"{stem}.html").write_text(_page(name, [_table(part)]), "utf-8")
+        _write_page(folder / f"{stem}.html", name, _table(part))
 
 
 def write_page(folder: Path, results: Sequence[Compared], figures: Sequence[tuple[str, str]]) -> None:
     """Write report.html: a summary, every table and figure (file and caption), the resources of each number folded."""
+    _write_page(folder / "report.html", "The trial's report", _everything(results, figures))
+
+
+def _everything(results: Sequence[Compared], figures: Sequence[tuple[str, str]]) -> Iterator[str]:
     counts = ", ".join(f"{count} {word}" for word, count in summary(results) if count)
-    parts = [f"<p>{len(results)} numbers: {html.escape(counts)}.</p>"]
+    yield f"<p>{len(results)} numbers: {html.escape(counts)}.</p>"
     for table in TABLES:
-        part = [one for one in results if one.number.where.startswith(table)]
-        parts += [f"<h2>{table}</h2>", _table(part)]
+        yield f"<h2>{table}</h2>"
+        yield from _table([one for one in results if one.number.where.startswith(table)])
     for file, caption in figures:
         image = f'<img src="{html.escape(file)}" alt="{html.escape(caption)}">'
-        parts.append(f"<figure>{image}<figcaption>{html.escape(caption)}</figcaption></figure>")
-    rest = [one for one in results if not one.number.where.startswith(TABLES)]
-    parts += ["<h2>Text and figures</h2>", _table(rest)]
-    (folder / "report.html").write_text(_page("The trial's report", parts), "utf-8")
+        yield f"<figure>{image}<figcaption>{html.escape(caption)}</figcaption></figure>"
+    yield "<h2>Text and figures</h2>"
+    yield from _table([one for one in results if not one.number.where.startswith(TABLES)])
 
 
 def summary(results: Sequence[Compared]) -> list[tuple[str, int]]:
@@ -80,12 +86,11 @@ def _row(one: Compared) -> tuple[str, str, str, str, str]:
     return f"{place}{one.number.label}", one.number.computed, one.published or "", one.word, one.note
 
 
-def _csv(part: Sequence[Compared]) -> str:
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("what", "computed", "published", "comparison", "note", "resources"))
-    writer.writerows((*_row(one), " ".join(one.number.resources)) for one in part)
-    return text.getvalue()
+def _write_csv(file: Path, part: Sequence[Compared]) -> None:
+    with file.open("w", encoding="utf-8") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(("what", "computed", "published", "comparison", "note", "resources"))
+        writer.writerows((*_row(one), " ".join(one.number.resources)) for one in part)
 
 
 def _markdown(name: str, part: Sequence[Compared]) -> str:
@@ -96,9 +101,11 @@ def _markdown(name: str, part: Sequence[Compared]) -> str:
     return "\n".join([*lines, ""])
 
 
-def _table(part: Sequence[Compared]) -> str:
+def _table(part: Sequence[Compared]) -> Iterator[str]:
     head = "".join(f"<th>{column}</th>" for column in COLUMNS)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(map(_line, part))}</tbody></table>"
+    yield f"<table><thead><tr>{head}</tr></thead><tbody>"
+    yield from map(_line, part)
+    yield "</tbody></table>"
 
 
 def _line(one: Compared) -> str:
@@ -112,6 +119,10 @@ def _line(one: Compared) -> str:
     )
 
 
-def _page(title: str, parts: Sequence[str]) -> str:
+def _write_page(file: Path, title: str, parts: Iterable[str]) -> None:
+    """Part by part: of thousands of subjects, what the numbers rest on is long."""
     head = f'<meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{title}</h1>{"".join(parts)}</body></html>\n'
+    with file.open("w", encoding="utf-8") as text:
+        text.write(f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{title}</h1>')
+        text.writelines(parts)
+        text.write("</body></html>\n")
