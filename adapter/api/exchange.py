@@ -122,7 +122,7 @@ def whole_number(name: str, value: str) -> int:
     Raises:
         BadParameter: it is no whole number.
     """
-    if not (value.isascii() and value.isdigit() and len(value) < 10):
+    if not (value.isascii() and value.isdigit() and len(value) < 19):
         raise BadParameter(f"{name} is a whole number")
     return int(value)
 

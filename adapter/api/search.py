@@ -1,6 +1,6 @@
 """Search of one resource type, by GET and by POST (R4 §3.1.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode
 
@@ -9,6 +9,7 @@ from fastapi import Request, Response
 from adapter.api import made
 from adapter.api.bundle import bundle, entry
 from adapter.api.exchange import asked, base_of, fhir_response, shown, whole_number
+from adapter.api.subset import Subset, subset
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
 from adapter.request_errors import BadParameter, UnsupportedMedia
@@ -21,19 +22,20 @@ _DEFAULT_COUNT, _MAXIMUM_COUNT = 50, 1000
 _MAXIMUM_FORM = 65_536
 _FORM = "application/x-www-form-urlencoded"
 # They say how to answer, not what to find.
-_CONTROLS = frozenset({"_count", "_cursor", "_format", "_pretty", "_summary", "_total"})
-_VALUES = {"_total": ("accurate", "estimate", "none"), "_summary": ("count", "false")}
+_CONTROLS = frozenset({"_count", "_cursor", "_elements", "_format", "_pretty", "_summary", "_total"})
+_VALUES = {"_total": ("accurate", "estimate", "none"), "_summary": ("false", "count", "data", "text")}
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """How to answer a search; `made_after` is where a page of what is made goes on."""
+    """How to answer a search; `made_after` is where a page of what is made goes on, `subset` what of it is sent."""
 
     count: int
     cursor: str | None
     total: bool
     only_total: bool
     made_after: int | None
+    subset: Subset | None
 
 
 async def posted_form(request: Request) -> list[tuple[str, str]]:
@@ -69,7 +71,7 @@ def search_posted(request: Request, resource_type: str, body: list[tuple[str, st
 
 def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]]) -> Response:
     it, base = asked(request, "s", resource_type), base_of(request)
-    wanted = _wanted(dict(sent))
+    wanted = _wanted(resource_type, dict(sent))
     filters = [pair for pair in sent if pair[0] not in _CONTROLS]
     lenient = "handling=lenient" in request.headers.get("prefer", "").replace(" ", "").lower()
     query = store.compile_query(it.reach, resource_type, filters, base=base, lenient=lenient)
@@ -78,12 +80,16 @@ def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]
         page, total = _stored(connection, query, wanted, made=further is not None)
         behind = _behind(connection, further, wanted, page)
     shown(request, len(page.rows) + len(behind.rows) + len(page.included.rows))
-    kept = [pair for pair in sent if pair[0] in _CONTROLS - {"_cursor", "_format", "_pretty"}]
+    kept = [(name, _told(name, value)) for name, value in sent if name in _CONTROLS - {"_cursor", "_format", "_pretty"}]
     following = page.next_cursor or behind.next_cursor
     cursors = (wanted.cursor, None if wanted.only_total else following)
     links = _links(f"{base}/{resource_type}", [*query.applied, *kept], cursors)
-    entries = _entries(query, [*((one.id, one.body) for one in page.rows), *behind.rows], base)
-    entries += [_entry(one.resource_type, one.id, one.body, base, "include") for one in page.included.rows]
+    matches = [*((query.resource_type, one.id, one.body) for one in page.rows)]
+    matches += [(query.resource_type, number, body) for number, body in behind.rows]
+    included = [(one.resource_type, one.id, one.body) for one in page.included.rows]
+    entries = [*_entries(matches, "match", base, wanted.subset), *_entries(included, "include", base, wanted.subset)]
+    if query.ignored:
+        entries.append(_remark(f"not known and left out: {', '.join(query.ignored)}"))
     if page.included.cut:
         entries.append(_remark(f"more than {MOST} resources would be included: those beyond are left out"))
     if further and not further.answerable:
@@ -112,7 +118,7 @@ def _behind(connection: Connection, further: made.Asked | None, wanted: _Wanted,
     return made.page(connection, further, after=wanted.made_after or 0, room=room)
 
 
-def _wanted(sent: dict[str, str]) -> _Wanted:
+def _wanted(resource_type: str, sent: dict[str, str]) -> _Wanted:
     for name, allowed in _VALUES.items():
         if sent.get(name, allowed[0]) not in allowed:
             raise BadParameter(f"{name} is one of {', '.join(allowed)}")
@@ -124,6 +130,7 @@ def _wanted(sent: dict[str, str]) -> _Wanted:
         total=only_total or sent.get("_total") in ("accurate", "estimate"),
         only_total=only_total,
         made_after=made.first(sent.get("_cursor")),
+        subset=subset(resource_type, sent),
     )
 
 
@@ -138,15 +145,15 @@ def _links(
     return links
 
 
-def _entries(query: Query, found: Sequence[tuple[str, bytes]], base: str) -> list[bytes]:
-    entries = [_entry(query.resource_type, number, body, base, "match") for number, body in found]
-    if query.ignored:
-        entries.append(_remark(f"not known and left out: {', '.join(query.ignored)}"))
-    return entries
+def _entries(found: Iterable[tuple[str, str, bytes]], mode: str, base: str, part: Subset | None) -> Iterator[bytes]:
+    for kind, number, body in found:
+        sent = part.of(kind, body) if part else body
+        yield entry(sent, full_url=f"{base}/{kind}/{number}", search={"mode": mode})
 
 
-def _entry(resource_type: str, number: str, body: bytes, base: str, mode: str) -> bytes:
-    return entry(body, full_url=f"{base}/{resource_type}/{number}", search={"mode": mode})
+def _told(name: str, value: str) -> str:
+    """What a link says of how to answer: no more than so many on a page."""
+    return str(min(int(value), _MAXIMUM_COUNT)) if name == "_count" else value
 
 
 def _remark(text: str) -> bytes:

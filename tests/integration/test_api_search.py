@@ -369,3 +369,40 @@ def test_what_belongs_to_a_page_comes_with_it_once(
 )  # fmt: skip
 def test_a_chain_or_an_include_that_cannot_be_is_refused(client: httpx.Client, query: str) -> None:
     assert client.get(f"/fhir/{query}").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("query", "kept"),
+    [
+        ("_elements=effective", {"status", "code", "effectiveDateTime"}),
+        ("_elements=subject,identifier", {"status", "code", "subject", "identifier"}),
+        ("_elements=Observation.subject", {"status", "code", "subject"}),
+        ("_elements=Patient.name", {"status", "code", "subject", "identifier", "effectiveDateTime"}),
+        ("_summary=text", {"status", "code"}),
+    ],
+)
+def test_parts_of_resources_are_sent_and_say_so(client: httpx.Client, query: str, kept: set[str]) -> None:
+    answer = client.get(f"/fhir/Observation?_id=plt&{query}")
+    assert found(answer) == ["plt"]
+    resource = answer.json()["entry"][0]["resource"]
+    assert resource.keys() - {"resourceType", "id", "meta"} == kept
+    tags = [tag["code"] for tag in resource["meta"].get("tag", [])]
+    assert ("SUBSETTED" in tags) == ("Patient." not in query)
+
+
+def test_an_included_resource_is_cut_by_its_own_elements(client: httpx.Client) -> None:
+    answer = client.get("/fhir/Observation?_id=plt&_include=Observation:patient&_elements=status,Patient.gender")
+    patient_ = next(one["resource"] for one in answer.json()["entry"] if one["search"]["mode"] == "include")
+    assert patient_.keys() == {"resourceType", "id", "meta", "gender"}
+
+
+@pytest.mark.parametrize(
+    "query", ["_elements=colour", "_elements=Colour.name", "_summary=true", "_count=-1", "_count=a"]
+)
+def test_g35_parts_and_counts_that_cannot_be_are_refused(client: httpx.Client, query: str) -> None:
+    assert client.get(f"/fhir/Observation?{query}").status_code == 400
+
+
+def test_g34_the_self_link_tells_how_many_come_at_most(client: httpx.Client) -> None:
+    links = client.get("/fhir/Observation?_count=1000000000").json()["link"]
+    assert "_count=1000" in links[0]["url"].split("&") or links[0]["url"].endswith("?_count=1000")
