@@ -25,7 +25,10 @@ _Name = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Include:
-    """One `_include` (forward) or `_revinclude`: of resources of `source`, by the references of `parameters`."""
+    """One `_include` (forward) or `_revinclude`: of resources of `source`, by the references of `parameters`.
+
+    An empty `source` is any type, by all its references: `_include=*`.
+    """
 
     forward: bool
     iterate: bool
@@ -56,25 +59,26 @@ def collect(connection: Connection, reach: Reach, wanted: Sequence[Include], pag
     """What comes with a page."""
     known = {(one.resource_type, one.id) for one in page}
     found: list[Stored] = []
-    new, first = list(page), True
+    new, asked = list(page), list(wanted)
     for _ in range(_ROUNDS):
         names: dict[_Name, None] = {}
-        for one in wanted:
-            if first or one.iterate:
-                names |= dict.fromkeys(_names(connection, reach, one, new))
+        for one in asked:
+            names |= dict.fromkeys(_names(connection, reach, one, new, most=MOST + 1 + len(known)))
         new = _read(connection, reach, [name for name in names if name not in known])
         known |= {(one.resource_type, one.id) for one in new}
         found += new
-        first = False
-        if not new or len(found) > MOST:
-            break
-    return Included(found[:MOST], len(found) > MOST)
+        asked = [one for one in wanted if one.iterate]
+        if not (new and asked) or len(found) > MOST:
+            return Included(found[:MOST], len(found) > MOST)
+    return Included(found, cut=True)
 
 
 def _include(reach: Reach, name: str, value: str) -> Include:
     kind, _, modifier = name.partition(":")
     if modifier not in {"", "iterate"}:
         raise BadParameter(f"{kind} takes :iterate and no other modifier")
+    if value == "*" and kind == "_include":
+        return Include(forward=True, iterate=bool(modifier), source="", parameters=(), target="")
     source, _, rest = value.partition(":")
     code, _, target = rest.partition(":")
     known = reach.index.parameters.get(source)
@@ -89,8 +93,8 @@ def _include(reach: Reach, name: str, value: str) -> Include:
     return Include(kind == "_include", bool(modifier), source, chosen, target)
 
 
-def _names(connection: Connection, reach: Reach, wanted: Include, new: Sequence[Stored]) -> list[_Name]:
-    return _forward(reach, wanted, new) if wanted.forward else _backward(connection, reach, wanted, new)
+def _names(connection: Connection, reach: Reach, wanted: Include, new: Sequence[Stored], *, most: int) -> list[_Name]:
+    return _forward(reach, wanted, new) if wanted.forward else _backward(connection, reach, wanted, new, most)
 
 
 def _forward(reach: Reach, wanted: Include, new: Sequence[Stored]) -> list[_Name]:
@@ -99,26 +103,26 @@ def _forward(reach: Reach, wanted: Include, new: Sequence[Stored]) -> list[_Name
     own = {one.stored_as: one.target for one in wanted.parameters}
     found: list[_Name] = []
     for one in new:
-        if one.resource_type == wanted.source:
+        if wanted.source in {"", one.resource_type}:
             for name, kind, number in reach.index.rows(json.loads(one.body)).references:
                 fits = kind and kind == (wanted.target or own.get(name) or kind)
-                found += [(kind, number)] if name in of and fits else []
+                found += [(kind, number)] if fits and (not of or name in of) else []
     return found
 
 
-def _backward(connection: Connection, reach: Reach, wanted: Include, new: Sequence[Stored]) -> list[_Name]:
-    """What refers to these resources; the index says it."""
+def _backward(connection: Connection, reach: Reach, wanted: Include, new: Sequence[Stored], most: int) -> list[_Name]:
+    """What refers to these resources, the oldest first; the index says it."""
     seen, limits = and_visible(reach, wanted.source, "r")
     numbers = [one.number for one in wanted.parameters]
-    sql = f"""SELECT DISTINCT r.id FROM {reach.view.table("index_reference")} i
+    sql = f"""SELECT DISTINCT r.key, r.id FROM {reach.view.table("index_reference")} i
         JOIN {reach.view.table("resource")} r ON r.key = i.key
         WHERE i.param IN ({marks(numbers)}) AND i.target_id IN ({{ids}}) AND i.target_type = ? AND NOT r.deleted{seen}
-        LIMIT {MOST + 1}"""
+        ORDER BY r.key LIMIT {most:d}"""
     found: list[_Name] = []
     for kind in {one.resource_type for one in new if wanted.target in {"", one.resource_type}}:
         for some in parts([one.id for one in new if one.resource_type == kind], _AT_ONCE):
             values = [*numbers, *some, kind, *limits]
-            found += [(wanted.source, number) for (number,) in rows(connection, sql.format(ids=marks(some)), values)]
+            found += [(wanted.source, number) for _, number in rows(connection, sql.format(ids=marks(some)), values)]
     return found
 
 

@@ -100,14 +100,14 @@ class Names:
         return replace(self, hops=self.hops - 1)
 
     def _searched(self, kinds: Sequence[str]) -> list[str]:
-        """Those of these types that are served."""
+        """Those of these types that are served, and that the caller may search."""
         served = [kind for kind in kinds if kind in self.reach.index.parameters]
         if not served:
             raise BadParameter("the chain leads to a type that is not served")
-        for kind in served:
-            if not self.reach.may("s", kind):
-                raise NotGranted(f"the token does not allow system/{kind}.s")
-        return served
+        searched = [kind for kind in served if self.reach.may("s", kind)]
+        if not searched:
+            raise NotGranted(f"the token does not allow system/{served[0]}.s")
+        return searched
 
     def _table(self, name: str) -> str:
         return self.reach.view.table(name)

@@ -345,6 +345,7 @@ def test_resources_are_found_by_others_that_they_refer_to_or_that_refer_to_them(
         ("Observation?_id=plt&_include=Observation:patient", {"plt"}, {"p1"}),
         ("Observation?_id=plt&_include=Observation:subject:Patient", {"plt"}, {"p1"}),
         ("Observation?_id=plt&_include=Observation:*", {"plt"}, {"p1"}),
+        ("Observation?_id=plt&_include=*", {"plt"}, {"p1"}),
         ("Observation?_id=device&_include=Observation:patient", {"device"}, set()),
         ("Patient?_id=p1&_revinclude=Observation:patient", {"p1"}, {"wbc-1", "wbc-2", "wbc-day", "plt"}),
         ("Observation?_id=plt&_include=Observation:patient&_revinclude:iterate=Observation:patient",
@@ -362,7 +363,8 @@ def test_what_belongs_to_a_page_comes_with_it_once(
     [
         "Observation?status.identifier=1", "Observation?subject:Device.name=a", "Observation?patient.colour=red",
         "Patient?_has:Observation:status:code=1", "Patient?_has:Observation:patient:colour=1", "Patient?_has:a=1",
-        "Observation?_include=Observation:colour", "Observation?_include:below=Observation:patient",
+        "Patient?_revinclude=*", "Observation?_include=Observation:colour",
+        "Observation?_include:below=Observation:patient",
         "Observation?_include=Slot:schedule", "Observation?_include=Observation:patient:Device",
         "Observation?patient.link.link.link.link=p1",
     ],
@@ -406,3 +408,12 @@ def test_g35_parts_and_counts_that_cannot_be_are_refused(client: httpx.Client, q
 def test_g34_the_self_link_tells_how_many_come_at_most(client: httpx.Client) -> None:
     links = client.get("/fhir/Observation?_count=1000000000").json()["link"]
     assert "_count=1000" in links[0]["url"].split("&") or links[0]["url"].endswith("?_count=1000")
+
+
+def test_more_than_comes_with_a_page_is_left_out_and_said(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("adapter.store.included.MOST", 2)
+    entries = client.get("/fhir/Patient?_id=p1&_revinclude=Observation:patient").json()["entry"]
+    assert [one["search"]["mode"] for one in entries] == ["match", "include", "include", "outcome"]
+    assert "left out" in entries[-1]["resource"]["issue"][0]["diagnostics"]
