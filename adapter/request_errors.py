@@ -105,6 +105,18 @@ class NotGranted(RequestError):
     code, status, issue = "H2F-4026", 403, "forbidden"
 
 
+class TooCostly(RequestError):
+    """A search asks for more at once than one may (G36)."""
+
+    code, issue = "H2F-4040", "too-costly"
+
+
+class TooLongAddress(RequestError):
+    """The query in an address is too long; a search can be posted (G36)."""
+
+    code, status, issue = "H2F-4041", 414, "too-costly"
+
+
 class UnreadableTable(RequestError):
     """A file to be imported is no table of its kind: other characters, columns, or no CSV at all."""
 

@@ -12,7 +12,15 @@ from fastapi import Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from adapter.access.guard import Caller, Guard
-from adapter.request_errors import BadParameter, LoginRequired, NotAcceptable, NotGranted, UnknownResourceType
+from adapter.api.cursors import Cursors
+from adapter.request_errors import (
+    BadParameter,
+    LoginRequired,
+    NotAcceptable,
+    NotGranted,
+    TooLongAddress,
+    UnknownResourceType,
+)
 from adapter.store.database import Connection, Database
 from adapter.store.origins import Wish
 from adapter.store.reach import IDENTIFIED, Reach
@@ -20,6 +28,7 @@ from adapter.store.resources import Stored
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 FHIR_JSON = "application/fhir+json"
+LONGEST_QUERY = 8192
 _ACCEPTED = frozenset({FHIR_JSON, "application/json", "text/json", "application/*", "*/*", "json"})
 
 
@@ -49,6 +58,7 @@ class Serving:
     guard: Guard
     capability: bytes
     made: Mapping[str, Made]
+    cursors: Cursors
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +97,8 @@ def guarded(handler: Callable[..., Response], *, body: Callable[[Request], Await
 
     async def endpoint(request: Request) -> Response:
         _acceptable(request)
+        if len(request.url.query) > LONGEST_QUERY:
+            raise TooLongAddress(f"a query has at most {LONGEST_QUERY} bytes: POST it to _search")
         await admitted(request)
         read = {"body": await body(request)} if body else {}
         return await run_in_threadpool(handler, request, **request.path_params, **read)

@@ -13,6 +13,7 @@ from adapter.api import canonical, capability, failures, guide_pages, health, me
 from adapter.api import operator as operate
 from adapter.api.access_log import AccessLog
 from adapter.api.audited import Audited
+from adapter.api.cursors import Cursors
 from adapter.api.exchange import Made, Serving, guarded, open_to_all
 from adapter.api.gate import Gate, Refused, Terms
 from adapter.api.guide_pages import Pages
@@ -22,6 +23,7 @@ from adapter.api.operator import Operator
 from adapter.store.incidents import Incidents
 from adapter.store.reach import IDENTIFIED
 from adapter.store.repair import STATES
+from adapter.store.secret import secret
 
 # HEAD comes with GET.
 _READ = ["GET"]
@@ -63,7 +65,8 @@ def create_app(  # noqa: PLR0913 - what an application is made of, all named by 
     app = FastAPI(title="FHIR R4", docs_url=None, redoc_url=None, redirect_slashes=False)
     index = guard.compiler.indexes[IDENTIFIED.name]
     statement = capability.statement(profiles, index)
-    app.state.serving = Serving(guard.database, guard, statement, made or {})
+    cursors = Cursors(secret(guard.database, "cursors"), guard.clock)
+    app.state.serving = Serving(guard.database, guard, statement, made or {}, cursors)
     _add_fhir(app)
     app.add_api_route("/health/live", health.live, methods=["GET", "HEAD"])
     app.add_api_route("/health/ready", health.ready, methods=["GET", "HEAD"])

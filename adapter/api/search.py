@@ -8,18 +8,20 @@ from fastapi import Request, Response
 
 from adapter.api import made
 from adapter.api.bundle import bundle, entry
-from adapter.api.exchange import asked, base_of, fhir_response, shown, whole_number
+from adapter.api.exchange import asked, base_of, caller, fhir_response, serving, shown, whole_number
 from adapter.api.subset import Subset, subset
 from adapter.fhir import json
 from adapter.fhir.outcome import outcome
-from adapter.request_errors import BadParameter, UnsupportedMedia
+from adapter.request_errors import BadParameter, TooCostly, UnsupportedMedia
 from adapter.store import search as store
 from adapter.store.database import Connection
 from adapter.store.included import MOST, Included
+from adapter.store.resources import Stored
 from adapter.store.search import Page, Query
 
 _DEFAULT_COUNT, _MAXIMUM_COUNT = 50, 1000
 _MAXIMUM_FORM = 65_536
+_MOST_PARAMETERS, _MOST_VALUES = 50, 1000
 _FORM = "application/x-www-form-urlencoded"
 # They say how to answer, not what to find.
 _CONTROLS = frozenset({"_count", "_cursor", "_elements", "_format", "_pretty", "_summary", "_total"})
@@ -71,7 +73,7 @@ def search_posted(request: Request, resource_type: str, body: list[tuple[str, st
 
 def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]]) -> Response:
     it, base = asked(request, "s", resource_type), base_of(request)
-    wanted = _wanted(resource_type, dict(sent))
+    wanted = _wanted(resource_type, _opened(request, sent))
     filters = [pair for pair in sent if pair[0] not in _CONTROLS]
     lenient = "handling=lenient" in request.headers.get("prefer", "").replace(" ", "").lower()
     query = store.compile_query(it.reach, resource_type, filters, base=base, lenient=lenient)
@@ -82,20 +84,34 @@ def _answer(request: Request, resource_type: str, sent: Sequence[tuple[str, str]
     shown(request, len(page.rows) + len(behind.rows) + len(page.included.rows))
     kept = [(name, _told(name, value)) for name, value in sent if name in _CONTROLS - {"_cursor", "_format", "_pretty"}]
     following = page.next_cursor or behind.next_cursor
-    cursors = (wanted.cursor, None if wanted.only_total else following)
-    links = _links(f"{base}/{resource_type}", [*query.applied, *kept], cursors)
-    matches = [*((query.resource_type, one.id, one.body) for one in page.rows)]
-    matches += [(query.resource_type, number, body) for number, body in behind.rows]
-    included = [(one.resource_type, one.id, one.body) for one in page.included.rows]
-    entries = [*_entries(matches, "match", base, wanted.subset), *_entries(included, "include", base, wanted.subset)]
-    if query.ignored:
-        entries.append(_remark(f"not known and left out: {', '.join(query.ignored)}"))
-    if page.included.cut:
-        entries.append(_remark(f"more than {MOST} resources would be included: those beyond are left out"))
-    if further and not further.answerable:
-        entries.append(_remark(made.LEFT_OUT))
+    ahead = _sealed(request, None if wanted.only_total else following)
+    links = _links(f"{base}/{resource_type}", [*query.applied, *kept], (dict(sent).get("_cursor"), ahead))
+    matches = [*map(_facts, page.rows), *((resource_type, number, body) for number, body in behind.rows)]
+    entries = [*_entries(matches, "match", base, wanted.subset)]
+    entries += _entries(map(_facts, page.included.rows), "include", base, wanted.subset)
+    entries += _remarks(query, page, further)
     total = None if total is None else total + behind.total
     return fhir_response(bundle("searchset", entries, links=links, total=total))
+
+
+def _opened(request: Request, sent: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The parameters that say how to answer, the cursor as the store knows it."""
+    _affordable(sent)
+    said = dict(sent)
+    if "_cursor" in said:
+        said["_cursor"] = serving(request).cursors.open(caller(request), said["_cursor"])
+    return said
+
+
+def _sealed(request: Request, cursor: str | None) -> str | None:
+    return serving(request).cursors.seal(caller(request), cursor) if cursor else None
+
+
+def _affordable(sent: Sequence[tuple[str, str]]) -> None:
+    if len(sent) > _MOST_PARAMETERS:
+        raise TooCostly(f"a search has at most {_MOST_PARAMETERS} parameters")
+    if any(value.count(",") >= _MOST_VALUES for _, value in sent):
+        raise TooCostly(f"a parameter has at most {_MOST_VALUES} values")
 
 
 def _stored(connection: Connection, query: Query, wanted: _Wanted, *, made: bool) -> tuple[Page, int | None]:
@@ -154,6 +170,19 @@ def _entries(found: Iterable[tuple[str, str, bytes]], mode: str, base: str, part
 def _told(name: str, value: str) -> str:
     """What a link says of how to answer: no more than so many on a page."""
     return str(min(int(value), _MAXIMUM_COUNT)) if name == "_count" else value
+
+
+def _facts(stored: Stored) -> tuple[str, str, bytes]:
+    return stored.resource_type, stored.id, stored.body
+
+
+def _remarks(query: Query, page: Page, further: made.Asked | None) -> Iterator[bytes]:
+    if query.ignored:
+        yield _remark(f"not known and left out: {', '.join(query.ignored)}")
+    if page.included.cut:
+        yield _remark(f"more than {MOST} resources would be included: those beyond are left out")
+    if further and not further.answerable:
+        yield _remark(made.LEFT_OUT)
 
 
 def _remark(text: str) -> bytes:

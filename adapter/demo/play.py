@@ -1,7 +1,7 @@
 """The demonstration from start to end: start, send, wait, ask, show."""
 
 import asyncio
-import sys
+import signal
 import time
 from collections import Counter
 from pathlib import Path
@@ -42,8 +42,11 @@ async def play(data: Path, console: Console, *, keep_serving: bool) -> bool:
         await asyncio.to_thread(_ask, program, console)
         _show_unmapped(console, status)
         if keep_serving:
+            # A handler of the loop wakes it; Python's own may be set off just before the loop falls asleep.
+            interrupted = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, interrupted.set)
             console.print(f"\nThe program goes on: open {program.base}/fhir/metadata. Ctrl-C ends it.")
-            await _until_interrupted()
+            await interrupted.wait()
         return accepted
 
 
@@ -132,10 +135,3 @@ def _show_unmapped(console: Console, status: dict[str, Any]) -> None:
     for row in rows:
         table.add_row(row["site"], row["structure"], row["path"], str(row["count"]))
     console.print(table)
-
-
-async def _until_interrupted() -> None:
-    try:
-        await asyncio.Event().wait()
-    except asyncio.CancelledError:
-        sys.stdout.flush()

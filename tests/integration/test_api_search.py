@@ -417,3 +417,28 @@ def test_more_than_comes_with_a_page_is_left_out_and_said(
     entries = client.get("/fhir/Patient?_id=p1&_revinclude=Observation:patient").json()["entry"]
     assert [one["search"]["mode"] for one in entries] == ["match", "include", "include", "outcome"]
     assert "left out" in entries[-1]["resource"]["issue"][0]["diagnostics"]
+
+
+def test_g38_a_cursor_that_was_changed_is_refused(client: httpx.Client) -> None:
+    following = next(
+        one["url"] for one in client.get("/fhir/Observation?_count=2").json()["link"] if one["relation"] == "next"
+    )
+    assert client.get(following).status_code == 200
+    head, _, cursor = following.rpartition("_cursor=")
+    for wrong in (cursor[:-3] + "AAA", "A" + cursor[1:], cursor[:-8], "", "bWFkZQ", "ä"):
+        assert client.get(f"{head}_cursor={wrong}").status_code == 400
+
+
+def test_g36_a_search_that_costs_too_much_is_refused(client: httpx.Client) -> None:
+    values = ",".join(f"c{number}" for number in range(1001))
+    many = client.post("/fhir/Observation/_search", data={"code": values})
+    assert (many.status_code, many.json()["issue"][0]["code"]) == (400, "too-costly")
+    assert client.get("/fhir/Observation?" + "&".join(["status=final"] * 51)).status_code == 400
+    assert client.get("/fhir/Observation?code=" + "x" * 9000).status_code == 414
+
+
+def test_g32_sql_in_a_value_is_a_value(client: httpx.Client) -> None:
+    for value in ("'; DROP TABLE resource; --", "' OR '1'='1", "%' --"):
+        assert found(client.get("/fhir/Observation", params={"code": value})) == []
+        assert found(client.get("/fhir/Patient", params={"name": value})) == []
+    assert len(found(client.get("/fhir/Patient"))) == 2

@@ -1,4 +1,4 @@
-"""Who may ask: tokens. No secret stands here, only what one is known by."""
+"""Who may ask: tokens, of which only the digest stands here; and the secrets of the installation."""
 
 from typing import Any, ClassVar
 
@@ -19,3 +19,12 @@ class AccessToken(Table, table=True):
     sites: str
     scope: str
     expires: int = Field(sa_type=BigInteger)
+
+
+class Secret(Table, table=True):
+    """A secret that is made once, such as the key that seals cursors."""
+
+    __tablename__: ClassVar[Any] = "secret"
+
+    name: str = Field(primary_key=True)
+    value: bytes = Field(sa_type=LargeBinary)
