@@ -1,6 +1,8 @@
 """Is every mapping used, shown by a case, and free to use."""
 
 import csv
+import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -84,3 +86,12 @@ def test_every_code_system_that_a_mapping_writes_has_its_licence_told() -> None:
         systems = {row.get("target_system") or "" for row in rows} - {""}
         untold |= {f"{table.name}: {system}" for system in systems if not system.startswith(tuple(told))}
     assert untold == set()
+
+
+@pytest.mark.parametrize("file", sorted((MAPPINGS / "imports").glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_answer_of_an_import_is_in_the_studys_code_system(file: Path) -> None:
+    system = json.loads((PROJECT / "profiles/CodeSystem-tli-assessment.json").read_text(encoding="utf-8"))
+    emitted = set(re.findall(r"OBX\|\{n\}\|\w+\|([A-Z0-9-]+)\^[^|^]*\^99TLI\|", file.read_text(encoding="utf-8")))
+    assert emitted
+    assert emitted - {concept["code"] for concept in system["concept"]} == set()
+    assert system["count"] == len(system["concept"])
