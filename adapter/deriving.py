@@ -19,6 +19,7 @@ from adapter.mapper.ids import resource_id
 from adapter.operate.provenance import OPERATION, participant
 from adapter.store import due, subjects
 from adapter.store.database import Connection, Database
+from adapter.store.reach import OF_THE_TRIAL
 from adapter.trial.derived import derive
 from adapter.trial.elements import Resource, identifier, own, reference
 from adapter.trial.gathering import Dossier, donor_number, gather
@@ -99,13 +100,13 @@ class Deriver:
     def _write(self, connection: Connection, made: Sequence[Resource], number: str, now: datetime) -> None:
         writer = self._writing.writer(connection, now)
         for one in made:
-            writer.put(_stated(one, now), site="", message_id=0)
+            writer.put(_stated(one, now), site=OF_THE_TRIAL, message_id=0)
         writer.flush()
         changed = ["/".join(change.name) + f"/_history/{change.version}" for change in writer.changes()]
         if changed:
             patient = reference(made[0]["subject"])
             account = self._writing.writer(connection, now)
-            account.put(_stated(_account(number, patient, sorted(changed), now), now), site="", message_id=0)
+            account.put(_stated(_account(number, patient, sorted(changed), now), now), site=OF_THE_TRIAL, message_id=0)
             account.flush()
 
 

@@ -9,6 +9,7 @@ from adapter.mapper.ids import resource_id
 from adapter.operate.provenance import OPERATION, participant
 from adapter.store import replays
 from adapter.store.database import Connection
+from adapter.store.reach import OF_THE_TRIAL
 from adapter.store.replays import Run
 from adapter.worker import Rules
 
@@ -26,7 +27,7 @@ def write(connection: Connection, run: Run, rules: Rules, now: datetime) -> None
         said = provenance(run, number, [reference for _, reference in found])
         order = said["recorded"]
         mapped = Mapped(said, order, fill=False, defaults=(), cleared=(), map="replay", patient_id=None)
-        writer.put(mapped, site="", message_id=0)
+        writer.put(mapped, site=OF_THE_TRIAL, message_id=0)
     writer.flush()
 
 

@@ -8,6 +8,7 @@ from adapter.convert import Converted
 from adapter.store.database import Database
 from adapter.store.lanes import Claimed
 from adapter.store.merge import Mapped
+from adapter.store.reach import OF_NOBODY
 from adapter.worker import Rules
 
 
@@ -24,5 +25,5 @@ class Present:
         with database.write() as connection:
             writer = self.rules.writer(connection, now)
             for mapped in self.own:
-                writer.put(mapped, site="", message_id=0)
+                writer.put(mapped, site=OF_NOBODY, message_id=0)
             writer.flush()

@@ -27,6 +27,12 @@ VIEWS = {view.name: view for view in (IDENTIFIED,)}
 
 EVERY_RIGHT = frozenset("cruds")
 
+OF_NOBODY = ""
+"""The site of what is no hospital's: the study and its definitions. It is for every reader."""
+
+OF_THE_TRIAL = "*"
+"""The site of what was made from several hospitals' messages: for those who read all hospitals."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Reach:
@@ -35,7 +41,7 @@ class Reach:
     Attributes:
         view: the representation.
         index: the search parameters of that representation: what is hidden in it has none.
-        sites: of which hospitals; None means all. What belongs to no hospital (the study, its definitions) is for all.
+        sites: of which hospitals; None means all. `OF_NOBODY` is within each.
         rights: by resource type the letters of SMART v2: c create, r read, u update, d delete, s search.
         filters: by resource type the searches of granular scopes; one of them must hold.
     """

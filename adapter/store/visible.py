@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from adapter.store.database import marks
-from adapter.store.reach import Compiled, Reach
+from adapter.store.reach import OF_NOBODY, Compiled, Reach
 from adapter.store.search_conditions import condition
 
 NO_BASE = ""
@@ -30,7 +30,7 @@ def and_visible(reach: Reach, resource_type: str, alias: str) -> Compiled:
 
 
 def _of_sites(sites: frozenset[str], alias: str) -> Compiled:
-    named = sorted({"", *sites})
+    named = sorted({OF_NOBODY, *sites})
     return f"{alias}.site IN ({marks(named)})", tuple(named)
 
 

@@ -15,6 +15,7 @@ from adapter.mapper.engine import Mapped
 from adapter.stock import Stock
 from adapter.store.database import Database, open_database, rows
 from adapter.trial.proposals import IDENTIFIERS
+from tests.integration.api_stand import bearer, served
 from tests.integration.cohort import needs_cohort
 from tests.integration.cohort_world import World
 from tests.store_stand import NOON
@@ -76,6 +77,14 @@ def test_a_fact_leaves_a_provenance_that_names_its_version(store: Database) -> N
         accounts = [json.loads(bytes(body)) for (body,) in rows(connection, sql, [])]
     named = {target["reference"].partition("/_history")[0] for one in accounts for target in one["target"]}
     assert {f"Observation/{fact['id']}" for fact in derived(store).values()} <= named
+
+
+def test_g15_what_is_derived_from_several_hospitals_is_for_those_who_read_all(store: Database) -> None:
+    asked = ("/fhir/Observation?code=CTCAE-LAB&_summary=count", "/fhir/Provenance?_summary=count")
+    with served(store) as client:
+        assert [client.get(one).json()["total"] > 0 for one in asked] == [True, True]
+        client.headers["Authorization"] = bearer(store, "site", site="FAHZU")
+        assert [client.get(one).json()["total"] for one in asked] == [0, 0]
 
 
 def test_only_what_rests_on_a_withdrawn_result_is_derived_anew(store: Database, stock: Stock) -> None:

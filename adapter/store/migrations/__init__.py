@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, inspect, text
 
-HEAD = "0009"
+HEAD = "0010"
 
 
 def upgrade(connection: Connection) -> None:
