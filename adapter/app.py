@@ -23,7 +23,9 @@ from adapter.stock import Stock
 from adapter.store import parts, reindexing
 from adapter.store.database import Database, open_database
 from adapter.store.incidents import Incidents
+from adapter.store.reach import PSEUDONYMISED
 from adapter.tally import Work
+from adapter.viewing import Viewer
 from adapter.worker import Worker
 
 SWITCH_SECONDS = 0.0005
@@ -52,7 +54,9 @@ def run(settings: Settings) -> None:
     try:
         present = stock.present()
         reindexing.follow(database, stock.search_index)
+        reindexing.follow(database, stock.access.indexes[PSEUDONYMISED.name], view=PSEUDONYMISED)
         present.define(database, now())
+        _viewer(database, stock).begin()
         parts.sweep(database, now())
         incidents = Incidents(database, now)
         works = [Work() for _ in range(_worker_count(settings, database))]
@@ -136,6 +140,11 @@ def _outlive_nobody(stop: threading.Event) -> None:
 
 def _worker(database: Database, stock: Stock, name: str, work: Work) -> Worker:
     worker = Worker(database, name=name, convert=stock.convert, rules=stock.rules, clock=now)
-    worker.spare = Deriver(database, stock.rules, stock.asking.trial, now).run_once
+    deriver, viewer = Deriver(database, stock.rules, stock.asking.trial, now), _viewer(database, stock)
+    worker.spare = lambda: viewer.run_once() or deriver.run_once()
     worker.work = work
     return worker
+
+
+def _viewer(database: Database, stock: Stock) -> Viewer:
+    return Viewer(database, stock.projection, stock.access.indexes[PSEUDONYMISED.name], now)

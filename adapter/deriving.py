@@ -54,14 +54,14 @@ class Deriver:
         """
         now = self._clock()
         with self._database.read() as connection:
-            found = due.following(connection, now - QUIET)
+            found = due.following(connection, due.DERIVATION, now - QUIET)
         if found is None:
             return 0
         done = bounded(partial(self._derive, found, now))
         if isinstance(done, Bug):
             event("derivation_failed", level=logging.ERROR, failure=done.exception)
             with self._database.write() as connection:
-                due.taken(connection, *found)
+                due.taken(connection, due.DERIVATION, *found)
         return 1
 
     def _derive(self, found: tuple[str, int], now: datetime) -> None:
@@ -69,7 +69,7 @@ class Deriver:
         with self._database.read() as connection:
             made = list(self._derived(connection, subject))
         with self._database.write() as connection:
-            if due.taken(connection, *found) and made:
+            if due.taken(connection, due.DERIVATION, *found) and made:
                 self._write(connection, made, subject, now)
 
     def _derived(self, connection: Connection, number: str) -> Iterator[Resource]:

@@ -1,15 +1,17 @@
 """What the program reads once, at its start: everything under mappings/ and profiles/."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from adapter.access.compiler import Compiler
 from adapter.access.roles import load_roles
 from adapter.convert import Converted, convert
 from adapter.data import data_folder
 from adapter.fhir.profiles import definitions
+from adapter.fhir.pseudonymised import Projection, load_projection
 from adapter.fhir.search_params import SearchIndex
 from adapter.fhir.search_params import load as load_search_index
 from adapter.guide.guide import Guide
@@ -25,7 +27,7 @@ from adapter.operate.queries import Asking
 from adapter.replay.present import Present
 from adapter.store.lanes import Claimed
 from adapter.store.merge import load_merge_rules
-from adapter.store.reach import VIEWS
+from adapter.store.reach import IDENTIFIED, PSEUDONYMISED
 from adapter.trial.study import load_study, subject_number
 from adapter.worker import Rules
 
@@ -45,6 +47,8 @@ class Stock:
     sheets: Mapping[str, Sheet]
     asking: Asking
     access: Compiler
+    own: Sequence[dict[str, Any]]
+    projection: Projection
 
     @classmethod
     def load(cls, mappings: Path | None = None) -> "Stock":
@@ -59,8 +63,12 @@ class Stock:
         mappings, profiles = mappings or data_folder("mappings"), data_folder("profiles")
         index, catalog = load_search_index(profiles), load_catalog(mappings)
         rules = worker_rules(mappings, catalog, index)
-        access = Compiler(load_roles(profiles, index.parameters), dict.fromkeys(VIEWS, index))
-        return cls(catalog, rules, index, mappings, profiles, load_sheets(mappings), Asking.load(mappings), access)
+        own = [*definitions(profiles), *made(mappings, profiles, catalog)]
+        projection = load_projection(profiles, index.parameters, own)
+        indexes = {IDENTIFIED.name: index, PSEUDONYMISED.name: projection.index(index)}
+        access = Compiler(load_roles(profiles, index.parameters), indexes)
+        sheets, asking = load_sheets(mappings), Asking.load(mappings)
+        return cls(catalog, rules, index, mappings, profiles, sheets, asking, access, own, projection)
 
     def convert(self, claimed: Claimed) -> Converted:
         """Convert a message of the inbox by these mappings.
@@ -77,10 +85,9 @@ class Stock:
 
     def present(self) -> Present:
         """What messages are converted again by; with the store's own resources (the study, its definitions)."""
-        resources = [*definitions(self.profiles), *made(self.mappings, self.profiles, self.catalog)]
         own = [
             Mapped(resource, DEFINED, fill=False, defaults=(), cleared=(), map="profiles", patient_id=None)
-            for resource in resources
+            for resource in self.own
         ]
         return Present(self.convert, self.rules, own)
 

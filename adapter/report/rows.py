@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from adapter.trial.days import completed_years
 from adapter.trial.hla import Match, matched
 from adapter.trial.outcomes import (
     FollowUp,
@@ -97,7 +98,7 @@ def row(subject: Subject, terms: Terms, *, origin: date | None) -> SubjectRow:
         subject.arm,
         subject.site,
         subject.sex,
-        _years(subject.born, subject.enrolled),
+        _age(subject),
         subject.enrolled,
         subject.off_study_reason,
         tuple(_course(subject, course, terms) for course in subject.courses),
@@ -116,10 +117,12 @@ def row(subject: Subject, terms: Terms, *, origin: date | None) -> SubjectRow:
     )
 
 
-def _years(born: date | None, day: date | None) -> int | None:
-    if born is None or day is None:
-        return None
-    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+def _age(subject: Subject) -> int | None:
+    """Completed years at enrolment; as it was derived, where the date of birth is not shown."""
+    if subject.born and subject.enrolled:
+        return completed_years(subject.born, subject.enrolled)
+    derived = subject.one("AGE-ENROLMENT")
+    return int(derived.number) if derived and derived.number is not None else None
 
 
 def _course(subject: Subject, course: Course, terms: Terms) -> CourseRow:

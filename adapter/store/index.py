@@ -1,15 +1,16 @@
 """The search index: rows that say of a resource what it can be found by."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
 from adapter.fhir.search_parameter import parameter_number
 from adapter.store.bulk import Bulk
+from adapter.store.reach import IDENTIFIED, VIEWS, View
 
-TABLES = (
+_TABLES = (
     Bulk("index_token", {"param": "bigint", "code": "text", "key": "bigint", "system": "text"}),
     Bulk("index_reference", {"param": "bigint", "target_id": "text", "key": "bigint", "target_type": "text"}),
     Bulk("index_date", {"param": "bigint", "low": "bigint", "key": "bigint", "high": "bigint"}),
@@ -29,6 +30,11 @@ TABLES = (
         },
     ),
 )
+
+TABLES = {
+    view.name: tuple(replace(table, table=view.table(table.table)) for table in _TABLES) for view in VIEWS.values()
+}
+"""The tables of each view."""
 
 
 class Rows(Protocol):
@@ -85,8 +91,10 @@ class Change:
 _Row = tuple[Any, ...]
 
 
-def write(connection: Connection, search_index: SearchIndex, changes: Iterable[Change]) -> None:
-    """Write the index rows of resources; of a resource that was there before, only the rows that differ.
+def write(
+    connection: Connection, search_index: SearchIndex, changes: Iterable[Change], *, view: View = IDENTIFIED
+) -> None:
+    """Write the index rows of resources in a view; of a resource that was there before, only the rows that differ.
 
     The old rows are those that the old resource gives: no second index need lead to them.
     """
@@ -101,7 +109,7 @@ def write(connection: Connection, search_index: SearchIndex, changes: Iterable[C
             after = _rows(search_index, change.key, change.new)
             for those, out, stay in zip(gone, before, after, strict=True):
                 those.extend(set(out).difference(stay))
-    for table, out, those in zip(TABLES, gone, come, strict=True):
+    for table, out, those in zip(TABLES[view.name], gone, come, strict=True):
         table.delete(connection, sorted(out))
         # In the order of the table's key, neighbours are written together.
         table.insert(connection, sorted(those))

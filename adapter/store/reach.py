@@ -23,7 +23,8 @@ class View:
 
 
 IDENTIFIED = View("identified", "")
-VIEWS = {view.name: view for view in (IDENTIFIED,)}
+PSEUDONYMISED = View("pseudonymised", "view_")
+VIEWS = {view.name: view for view in (IDENTIFIED, PSEUDONYMISED)}
 
 EVERY_RIGHT = frozenset("cruds")
 

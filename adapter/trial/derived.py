@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from adapter.trial import crs, ctcae, gvhd
+from adapter.trial import crs, ctcae, days, gvhd
 from adapter.trial.deviations import deviations
 from adapter.trial.hla import matched
 from adapter.trial.ipss import ipss
@@ -22,6 +22,8 @@ from adapter.trial.verdict import Verdict
 
 UCUM = "http://unitsofmeasure.org"
 CODES = "https://fhir.tli-trial.example.org/CodeSystem/"
+OLDEST = 90
+"""Years, at and above which ages are not told apart (../shared/design/reliability.md §4.3)."""
 
 Element = Mapping[str, Any]
 
@@ -110,9 +112,22 @@ def _of_subject(subject: Subject, rules: TrialRules) -> Iterator[Derived]:
     if donor and (match := matched(subject.stated, donor.stated)):
         ratio = {"valueRatio": {"numerator": {"value": match.alleles}, "denominator": {"value": 10}}}
         yield Derived("HLA-MATCH", ratio, "alleles of A, B, C, DRB1, DQB1 that both have", match.refs)
+    yield from _age(subject)
     yield from _times(subject)
     yield from _cells(subject, rules)
     yield from _deviations(subject, rules)
+
+
+def _age(subject: Subject) -> Iterator[Derived]:
+    """The age at enrolment, for those who are not shown the date of birth; whoever is 90 or older is 90 or older."""
+    if subject.born is None or subject.enrolled is None:
+        return
+    years = days.completed_years(subject.born, subject.enrolled)
+    said = quantity(min(years, OLDEST), "a")
+    if years >= OLDEST:
+        said = {"valueQuantity": {**said["valueQuantity"], "comparator": ">="}}
+    refs = (subject.patient, subject.ref)
+    yield Derived("AGE-ENROLMENT", said, "completed years from birth to enrolment", refs, day=subject.enrolled)
 
 
 def _times(subject: Subject) -> Iterator[Derived]:

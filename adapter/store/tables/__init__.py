@@ -4,7 +4,7 @@ Times are microseconds since 1970 in UTC, so that both databases compare and ind
 last, so that SQLite reads the small ones without them.
 """
 
-from adapter.store.tables import access, derivations, identities, inbox, replays, resources, worklist
+from adapter.store.tables import access, derivations, identities, inbox, replays, resources, views, worklist
 from adapter.store.tables.root import METADATA
 
-__all__ = ["METADATA", "access", "derivations", "identities", "inbox", "replays", "resources", "worklist"]
+__all__ = ["METADATA", "access", "derivations", "identities", "inbox", "replays", "resources", "views", "worklist"]
