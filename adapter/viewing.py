@@ -39,6 +39,7 @@ class Viewer:
         """Keep the store, what the view shows, by what it can be searched, and the time in UTC."""
         self._database, self._projection, self._index, self._clock = database, projection, search_index, clock
         self._key = secret(database, _KEY)
+        self._reached = ("", 0)  # the number, and the last key of it that was written
         self.name = lru_cache(maxsize=_REMEMBERED)(self._name)
 
     def begin(self) -> None:
@@ -67,14 +68,17 @@ class Viewer:
             found = due.following(connection, due.VIEW, self._clock() - QUIET)
             if found is None:
                 return 0
-            patients = subjects.patients_of(connection, found[0])
-            sources = viewing.stale(connection, patients, sorted(self._projection.shapes))
+            number, after = found[0], self._reached[1] if found[0] == self._reached[0] else 0
+            patients = subjects.patients_of(connection, number)
+            sources = viewing.stale(connection, patients, sorted(self._projection.shapes), after=after)
             gone = viewing.gone(connection, patients)
         if sources or gone:
             self._write(sources, gone)
-        else:
+        elif after == 0:
             with self._database.write() as connection:
                 due.taken(connection, due.VIEW, *found)
+        # What changed behind us is found when nothing is left before us.
+        self._reached = (number, sources[-1].key if sources else 0)
         return 1
 
     def _name(self, resource_type: str, resource_id: str) -> str:

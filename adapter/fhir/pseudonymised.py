@@ -24,7 +24,7 @@ LABEL = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", 
 OLDEST = 89
 """Years; whoever is older is not told apart by age."""
 
-_KEYS = ("identifiers", "systems", "extensions", "texts", "types")
+_KEYS = ("definitions", "identifiers", "systems", "extensions", "texts", "types")
 _MODIFIES = "modifierExtension"
 _AS_IS = frozenset("boolean integer positiveInt unsignedInt decimal date dateTime instant time".split())
 _QUANTITIES = frozenset("Quantity Age Duration Count Distance SimpleQuantity".split())
@@ -38,11 +38,15 @@ Keep = Callable[[Any, Name], Any]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """What is kept of an object: by JSON property how, and what must be left so that it is kept at all."""
+    """What is kept of an object: by JSON property how, and what must be left so that it is kept at all.
+
+    `inner` are the shapes of objects in it; `coarse` are elements that are shown with less than they say.
+    """
 
     keeps: Mapping[str, Keep]
     inner: Mapping[str, "Shape"]
     required: tuple[tuple[str, ...], ...]
+    coarse: frozenset[str]
 
     def of(self, value: dict[str, Any], name: Name) -> dict[str, Any] | None:
         """The object without what is not named; references as `name` says."""
@@ -57,13 +61,13 @@ class Shape:
         return made if len(made.get(_MODIFIES, ())) == len(value.get(_MODIFIES, ())) else None
 
     def has(self, steps: Iterable[fhirpath.Step]) -> bool:
-        """Whether the values that these steps lead to are kept."""
+        """Whether the values that these steps lead to are kept whole."""
         shape: Shape | None = self
         for step in steps:
             if shape is None:
                 return True  # within a datatype: what stays of it is what is found
             name = next((name for name, _ in step.properties if name in shape.keeps), None)
-            if name is None:
+            if name is None or name in shape.coarse:
                 return False
             shape = shape.inner.get(name)
         return True
@@ -123,7 +127,9 @@ def load_projection(profiles: Path, served: Iterable[str], definitions: Iterable
     for key in said:
         if key not in _KEYS:
             raise MappingError(f"unknown key {key!r}; known are {', '.join(_KEYS)}", file=file, line=said.at[key])
-    own = frozenset(f"{one['resourceType']}/{one['id']}" for one in definitions)
+    own = frozenset(
+        f"{one['resourceType']}/{one['id']}" for one in definitions if one["resourceType"] in said["definitions"]
+    )
     types: Lines = said["types"]
     reader = _Reader(file, _by_type(said, definitions, frozenset(types) | {name.partition("/")[0] for name in own}))
     served = frozenset(served)
@@ -147,6 +153,7 @@ class _Reader:
         keeps: dict[str, Keep] = {}
         inner: dict[str, Shape] = {}
         required: list[tuple[str, ...]] = []
+        coarse = frozenset(name for name, how in said.items() if how == "year")
         for name, how in said.items():
             at = said.at[name]
             try:
@@ -160,7 +167,7 @@ class _Reader:
                 keeps |= self._kept(found, how, at)
             if found.required:
                 required.append(found.names)
-        return Shape(keeps, inner, tuple(required))
+        return Shape(keeps, inner, tuple(required), coarse)
 
     def _kept(self, found: r4.Element, how: Any, line: int) -> dict[str, Keep]:
         if how not in (None, "year"):

@@ -18,11 +18,10 @@ _NEXT = "SELECT number, changed FROM {table} WHERE changed < ? ORDER BY changed,
 _TAKEN = "DELETE FROM {table} WHERE number = ? AND changed = ?"
 
 
-def note(connection: Connection, patients: Iterable[str], changed: int) -> None:
+def note(connection: Connection, table: str, patients: Iterable[str], changed: int) -> None:
     """Note that resources of these Patients changed, at a time in microseconds; of those who are members."""
     for some in parts(sorted(set(patients)), _AT_ONCE):
-        for table in (DERIVATION, VIEW):
-            run(connection, _NOTE.format(table=table, marks=marks(some), changed=int(changed)), some)
+        run(connection, _NOTE.format(table=table, marks=marks(some), changed=int(changed)), some)
 
 
 def following(connection: Connection, table: str, before: datetime) -> tuple[str, int] | None:

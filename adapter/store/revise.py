@@ -162,7 +162,8 @@ def _write(writing: Writing, differing: Sequence[tuple[Revised, Revised]]) -> No
     changed = [index.Change(before.key, _plain(before.resource), _plain(after.resource)) for before, after in differing]
     index.write(writing.connection, writing.search_index, changed)
     owned = {one.patient_id for pair in differing for one in pair if one.patient_id}
-    due.note(writing.connection, owned, at)
+    for table in (due.DERIVATION, due.VIEW):
+        due.note(writing.connection, table, owned, at)
 
 
 def _row(before: Revised, after: Revised, message_id: int, at: int) -> tuple[Any, ...]:

@@ -251,8 +251,10 @@ class ResourceWriter:
         if run_many(connection, _UPDATE, last) != len(last) or _NEW.insert(connection, first) != len(first):
             raise StorageUnavailable("a resource was changed by another process")
         self._members.write()
-        said = (state.versions[-1] for state in changed)
-        due.note(connection, (one.patient_id for one in said if one.message_id and one.patient_id), self._now)
+        said = [one for state in changed if (one := state.versions[-1]).patient_id]
+        due.note(connection, due.VIEW, (one.patient_id for one in said), self._now)
+        # What was derived is no reason to derive anew.
+        due.note(connection, due.DERIVATION, (one.patient_id for one in said if one.message_id), self._now)
         self._restate()
         self._contribute()
         index.write(connection, self._search_index, [_indexed(state) for state in changed])

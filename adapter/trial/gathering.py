@@ -55,7 +55,7 @@ def gather(registration: Resource, subject: Dossier, terms: Terms, *, donor: Dos
         identifier(registration, terms.systems["subject"]),
         registration.get("actualArm", registration.get("assignedArm", "")),
         registration.get("status", ""),
-        *_of_patients(subject.person, terms),
+        *_of_patients(subject.person, reference(registration.get("individual")), terms),
         _day(period.get("start"), terms),
         _day(period.get("end"), terms),
         _reason(registration, terms),
@@ -218,9 +218,13 @@ def _day(text: str | None, terms: Terms) -> date | None:
     return when.day if when else None
 
 
-def _of_patients(person: Person, terms: Terms) -> tuple[str, str, date | None]:
-    """Site (Organization), sex and date of birth: of the study's own Patient where it says them, else of the others."""
-    study_first = sorted(person.patients, key=lambda one: (not identifier(one, terms.systems["subject"]), own(one)))
+def _of_patients(person: Person, enrolled: str, terms: Terms) -> tuple[str, str, date | None]:
+    """Site (Organization), sex and date of birth: of the Patient who was enrolled where it says them, else of others."""
+
+    def order(one: Resource) -> tuple[bool, bool, str]:
+        return own(one) != enrolled, not identifier(one, terms.systems["subject"]), own(one)
+
+    study_first = sorted(person.patients, key=order)
     site = next((ref for one in study_first if (ref := reference(one.get("managingOrganization")))), "")
     sex = next((_SEX[one["gender"]] for one in study_first if one.get("gender") in _SEX), "")
     born = next((day for one in study_first if (day := _day(one.get("birthDate"), terms))), None)

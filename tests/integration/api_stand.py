@@ -23,16 +23,19 @@ from adapter.api.hl7_over_http import Entrance, endpoint
 from adapter.api.routes import Auditing, create_app
 from adapter.data import data_folder
 from adapter.fhir import profiles, search_params
+from adapter.fhir.pseudonymised import load_projection
 from adapter.operate.first_tokens import EVERYTHING, Order, give
 from adapter.store.database import Database, open_database
 from adapter.store.merge import MergeRule
-from adapter.store.reach import VIEWS
+from adapter.store.reach import IDENTIFIED, PSEUDONYMISED
 from adapter.store.resources import ResourceWriter
 from tests import databases
 
 PROFILES = data_folder("profiles")
 INDEX = search_params.load(PROFILES)
-COMPILER = Compiler(load_roles(PROFILES, INDEX.parameters), dict.fromkeys(VIEWS, INDEX))
+PROJECTION = load_projection(PROFILES, INDEX.parameters, profiles.definitions(PROFILES))
+VIEW_INDEX = PROJECTION.index(INDEX)
+COMPILER = Compiler(load_roles(PROFILES, INDEX.parameters), {IDENTIFIED.name: INDEX, PSEUDONYMISED.name: VIEW_INDEX})
 LARGEST = 16 * 1024 * 1024
 LAB = "https://example.org/lab"
 STUDY = {
