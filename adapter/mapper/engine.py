@@ -79,6 +79,7 @@ class _Run:
         self.dropped: set[int] = set()
         self.wanted: list[int] = []
         self.bases: dict[int, _Shared] = {}
+        self.firsts: dict[int, Entry] = {}
         blank = plan.blank
         fields = [segment.fields + blank for segment in segments]
         self.shared: list[list[Any]] = [
@@ -88,11 +89,7 @@ class _Run:
         self.identifiers = self._identifiers()
         self.ids: list[str | None] = [None] * len(plan.entries)
         self.references: list[dict[str, Any] | None] = [None] * len(plan.entries)
-        for number in self.wanted:
-            if identifier := self.identifiers[number]:
-                entry = plan.entries[number]
-                self.ids[number] = one = resource_id(entry.resource, *identifier)
-                self.references[number] = {"reference": f"{entry.resource}/{one}"}
+        self._identify()
 
     def _slots(self, entry: Entry, own: tuple[str, ...]) -> list[Any]:
         """What fills the slots of an entry; nothing where its map is not about the segment."""
@@ -100,46 +97,52 @@ class _Run:
         if about and not about(own):
             return []
         slots = [own, *self.shared[entry.base]]
-        for slot, group in enumerate(entry.groups, start=1):
-            slots[slot] = tuple([self.segments[at] for at in group])
+        if entry.groups:
+            slots[1 : 1 + len(entry.groups)] = [tuple([self.segments[at] for at in group]) for group in entry.groups]
         return slots
 
     def _identifiers(self) -> list[tuple[str, str] | None]:
-        entries = self.plan.entries
-        own = [self._identified(at, entry.compiled) if self.slots[at] else None for at, entry in enumerate(entries)]
-        found = own.copy()
-        seen: dict[tuple[str, str, str], int] = {}
+        """What names each resource; None also where the segment says nothing, or nothing of such a resource."""
+        found: list[tuple[str, str] | None] = []
+        for number, (entry, slots) in enumerate(zip(self.plan.entries, self.slots, strict=True)):
+            identifier, compiled = None, entry.compiled
+            if slots and compiled.dropped and compiled.dropped(slots):
+                self.dropped.add(number)
+                self.wanted.append(number)
+            elif slots and (not compiled.wanted or compiled.wanted(slots)):
+                self.wanted.append(number)
+                identifier = compiled.identify(slots)
+            found.append(identifier)
+        return found
+
+    def _identify(self) -> None:
+        """Ids and references; the owner's number stands in front, and what comes again is told apart by its count."""
+        entries, identifiers, own = self.plan.entries, self.identifiers, self.identifiers.copy()
+        seen: dict[str, int] = {}
         for number in self.wanted:
             entry, identifier = entries[number], own[number]
             if identifier and entry.owner is not None:
                 owner = own[entry.owner]
-                found[number] = identifier = (identifier[0], f"{owner[1]}/{identifier[1]}") if owner else None
-            if identifier and entry.compiled.map.numbered:
-                key = (entry.resource, *identifier)
-                seen[key] = times = seen.get(key, 0) + 1
+                identifiers[number] = identifier = (identifier[0], f"{owner[1]}/{identifier[1]}") if owner else None
+            if not identifier:
+                continue
+            one = resource_id(entry.resource, *identifier)
+            if entry.compiled.map.numbered:
+                seen[one] = times = seen.get(one, 0) + 1
                 if times > 1:
-                    found[number] = (identifier[0], f"{identifier[1]}#{times}")
+                    identifiers[number] = identifier = (identifier[0], f"{identifier[1]}#{times}")
+                    one = resource_id(entry.resource, *identifier)
                     self.repeated.add(number)
-        return found
-
-    def _identified(self, number: int, compiled: Compiled) -> tuple[str, str] | None:
-        """What names the resource; None also where the segment says nothing, or nothing of such a resource."""
-        slots = self.slots[number]
-        if compiled.dropped and compiled.dropped(slots):
-            self.dropped.add(number)
-        elif compiled.wanted and not compiled.wanted(slots):
-            return None
-        self.wanted.append(number)
-        return None if number in self.dropped else compiled.identify(slots)
+            self.ids[number] = one
+            self.references[number] = {"reference": f"{entry.resource}/{one}"}
+            self.firsts.setdefault(entry.base, entry)
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
         entries = self.plan.entries
         while True:
-            for number in self.wanted:
-                entry = entries[number]
-                if self.ids[number] and entry.base not in self.bases:
-                    self.bases[entry.base] = self._base(entry)
+            for base, first in self.firsts.items():
+                self.bases[base] = self._base(first)
             built: list[Mapped | None] = [None] * len(entries)
             for number in self.wanted:
                 built[number] = self.build(number, entries[number])
@@ -215,7 +218,7 @@ class _Run:
         patient = self.ids[entry.patient] if entry.patient is not None else None
         order = base.order or compiled.event_time(slots)
         fill, undo, cancels = entry.fill, entry.undo, entry.cancels
-        return Mapped(out, order, fill, defaults, cleared, entry.map, patient, undo, cancels)
+        return tuple.__new__(Mapped, (out, order, fill, defaults, cleared, entry.map, patient, undo, cancels))
 
     def _without_id(self, number: int, entry: Entry) -> None:
         never = entry.compiled.map.never

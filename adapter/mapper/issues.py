@@ -12,6 +12,8 @@ MISSING = "101"
 """HL7 table 0357: what is missing is named itself, and not the first source that is there."""
 
 _CLEARED = CLEARED.kind
+_new = tuple.__new__
+"""What makes a named tuple, without the call of Python before it: a message may have a doubt in every line."""
 
 
 class Issue(NamedTuple):
@@ -53,10 +55,11 @@ class Issues:
 
     def doubted(self, doubt: Doubt, path: str, rule: str) -> None:
         """Tell a doubt about what was read at a path; one without a text is for the worklist alone."""
-        if doubt.text:
-            self.found.append(Issue("warning", doubt.code, path, doubt.text, rule, doubt.kind))
+        kind, text = doubt.kind, doubt.text
+        if text:
+            self.found.append(_new(Issue, ("warning", doubt.code, path, text, rule, kind)))
         for sent in doubt.sent:
-            self.missing.append(Missing(path, doubt.kind, sent))
+            self.missing.append(_new(Missing, (path, kind, sent)))
 
     def of_rules(self, entry: Entry, slots: Slots, doubts: Doubts) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Tell what is doubtful; return the elements that were set by default, and those that were cleared."""
@@ -65,11 +68,11 @@ class Issues:
         told, own_label = entry.compiled.told, self._labels[entry.index]
         for number, doubt in doubts:
             place, target, sources = told[number]
-            if doubt.kind == _CLEARED:
+            if doubt is DEFAULTED:
+                defaults.append(target)
+            elif doubt.kind == _CLEARED:
                 element = entry.compiled.map.rules[number].cleared
                 cleared.append(f"{element}.{doubt.text}" if doubt.text else element)
-            elif doubt is DEFAULTED:
-                defaults.append(target)
             else:
                 slot, _, suffix = sources[0] if len(sources) == 1 else _meant(sources, slots, doubt)
                 label = self._label(entry, slot) if slot else own_label

@@ -8,7 +8,7 @@ from adapter.hl7v2.message import Message, Segment
 from adapter.hl7v2.parse import byte_span
 from adapter.mapper.compiled import Compiled, Reasons, sources
 from adapter.mapper.paths import Path2, Place
-from adapter.mapper.plan import Entry, Plan, Read, fields_read
+from adapter.mapper.plan import Check, Entry, Plan, Read, fields_read
 from adapter.mapper.rules import Rule
 
 
@@ -93,15 +93,9 @@ class Ledger:
             )
         left: list[tuple[int, Unread]] = []
         for index, (segment, read) in enumerate(zip(self.segments, reads, strict=True)):
-            fields = segment.fields
-            check = read[len(fields)]
-            if any(check.get(fields)):
-                whole = [Unread(segment.name, segment.position, number) for number in check.unread if fields[number]]
-                left += [(index, one) for one in whole]
-            for number, unread_of in check.parts:
-                if unread := unread_of[fields[number]]:
-                    parts = [Unread(segment.name, segment.position, number, component) for component in unread]
-                    left += [(index, one) for one in parts]
+            check = read[len(segment.fields)]
+            if any(check.get(segment.fields)):
+                left += [(index, one) for one in _unread(segment, check)]
         return left
 
     def _read_by(self, entries: Sequence[Entry]) -> Sequence[Read]:
@@ -155,6 +149,16 @@ class Ledger:
         slot = used.compiled.slots.index((path.segment, not path.field))
         filled = self.plan.filled(used.entry, slot)
         return [one for one in filled if not path.field or self.segments[one].raw(path.field)]
+
+
+def _unread(segment: Segment, check: Check) -> Iterator[Unread]:
+    """The fields that no rule reads, then the components of those that are read in part."""
+    for number in check.unread:
+        if segment.fields[number]:
+            yield Unread(segment.name, segment.position, number)
+    for number, unread_of in check.parts:
+        for component in unread_of[segment.fields[number]]:
+            yield Unread(segment.name, segment.position, number, component)
 
 
 def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:
