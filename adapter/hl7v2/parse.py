@@ -83,10 +83,11 @@ def _segments(text: str, delimiters: Delimiters) -> tuple[Segment, ...]:
         raise TooLarge(f"more than {MAX_SEGMENTS} segments", at=Location("MSH"))
     separator = delimiters.field
     rows = [tuple(line.split(separator)) for line in lines]
+    names = [row[0] for row in rows]
     # As Segment(…) would make them, without a call of Python for each.
-    parts = zip([line[:3] for line in lines], rows, count(), repeat(delimiters), strict=False)
+    parts = zip(names, rows, count(), repeat(delimiters), strict=False)
     segments = list(map(tuple.__new__, repeat(Segment), parts))
-    if max(map(len, rows)) > MAX_FIELDS or not all(map(_is_body_name, {row[0] for row in rows[1:]})):
+    if max(map(len, rows)) > MAX_FIELDS or not all(map(_is_body_name, {*names[1:]})):
         for segment in segments:
             _check_segment(segment, segments)
     header_fields = segments[0].fields

@@ -85,35 +85,30 @@ class _Run:
         self.shared: list[list[Any]] = [
             [*[()] * one.groups, *[blank if at is None else fields[at] for at in one.shared]] for one in plan.bases
         ]
-        self.slots = [self._slots(entry, fields[entry.index]) for entry in plan.entries]
-        self.identifiers = self._identifiers()
-        self.ids: list[str | None] = [None] * len(plan.entries)
-        self.references: list[dict[str, Any] | None] = [None] * len(plan.entries)
+        count = len(plan.entries)
+        self.slots: list[list[Any]] = [[]] * count
+        self.identifiers: list[tuple[str, str] | None] = [None] * count
+        for number, entry in enumerate(plan.entries):
+            if not (about := entry.compiled.about) or about(fields[entry.index]):
+                self._fill(number, entry, fields[entry.index])
+        self.ids: list[str | None] = [None] * count
+        self.references: list[dict[str, Any] | None] = [None] * count
         self._identify()
 
-    def _slots(self, entry: Entry, own: tuple[str, ...]) -> list[Any]:
-        """What fills the slots of an entry; nothing where its map is not about the segment."""
-        about = entry.compiled.about
-        if about and not about(own):
-            return []
+    def _fill(self, number: int, entry: Entry, own: tuple[str, ...]) -> None:
+        """Fill the slots of an entry and find what names its resource, if its map wants anything of the segment."""
+        compiled = entry.compiled
         slots = [own, *self.shared[entry.base]]
         if entry.groups:
             slots[1 : 1 + len(entry.groups)] = [tuple([self.segments[at] for at in group]) for group in entry.groups]
-        return slots
-
-    def _identifiers(self) -> list[tuple[str, str] | None]:
-        """What names each resource; None also where the segment says nothing, or nothing of such a resource."""
-        found: list[tuple[str, str] | None] = []
-        for number, (entry, slots) in enumerate(zip(self.plan.entries, self.slots, strict=True)):
-            identifier, compiled = None, entry.compiled
-            if slots and compiled.dropped and compiled.dropped(slots):
-                self.dropped.add(number)
-                self.wanted.append(number)
-            elif slots and (not compiled.wanted or compiled.wanted(slots)):
-                self.wanted.append(number)
-                identifier = compiled.identify(slots)
-            found.append(identifier)
-        return found
+        if compiled.dropped and compiled.dropped(slots):
+            self.dropped.add(number)
+        elif not compiled.wanted or compiled.wanted(slots):
+            self.identifiers[number] = compiled.identify(slots)
+        else:
+            return
+        self.slots[number] = slots
+        self.wanted.append(number)
 
     def _identify(self) -> None:
         """Ids and references; the owner's number stands in front, and what comes again is told apart by its count."""
@@ -135,7 +130,8 @@ class _Run:
                     self.repeated.add(number)
             self.ids[number] = one
             self.references[number] = {"reference": f"{entry.resource}/{one}"}
-            self.firsts.setdefault(entry.base, entry)
+            if entry.base not in self.firsts:
+                self.firsts[entry.base] = entry
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""

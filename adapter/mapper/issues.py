@@ -63,21 +63,19 @@ class Issues:
 
     def of_rules(self, entry: Entry, slots: Slots, doubts: Doubts) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Tell what is doubtful; return the elements that were set by default, and those that were cleared."""
-        defaults: list[str] = []
-        cleared: list[str] = []
+        defaults = cleared = ()
         told, own_label = entry.compiled.told, self._labels[entry.index]
         for number, doubt in doubts:
             place, target, sources = told[number]
             if doubt is DEFAULTED:
-                defaults.append(target)
+                defaults = (*defaults, target)
             elif doubt.kind == _CLEARED:
                 element = entry.compiled.map.rules[number].cleared
-                cleared.append(f"{element}.{doubt.text}" if doubt.text else element)
+                cleared = (*cleared, f"{element}.{doubt.text}" if doubt.text else element)
             else:
                 slot, _, suffix = sources[0] if len(sources) == 1 else _meant(sources, slots, doubt)
-                label = self._label(entry, slot) if slot else own_label
-                self.doubted(doubt, label + suffix, place)
-        return tuple(defaults), tuple(cleared)
+                self.doubted(doubt, (self._label(entry, slot) if slot else own_label) + suffix, place)
+        return defaults, cleared
 
     def _label(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, NamedTuple, Protocol
 
 from adapter.hl7v2.message import Message, Segment
@@ -88,9 +89,8 @@ class Ledger:
         """As `unmapped`, each with the number of its segment in `segments`."""
         reads = self.plan.reads
         if None in self.made:
-            reads = self.plan.reads_of(
-                [number for number, made in enumerate(self.made) if made or number in self.dropped], self._read_by
-            )
+            made = compress(range(len(self.made)), self.made)
+            reads = self.plan.reads_of(sorted([*made, *self.dropped]), self._read_by)
         left: list[tuple[int, Unread]] = []
         for index, (segment, read) in enumerate(zip(self.segments, reads, strict=True)):
             check = read[len(segment.fields)]
