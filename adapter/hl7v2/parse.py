@@ -20,7 +20,7 @@ from adapter.hl7v2.encoding import (
     without_controls,
 )
 from adapter.hl7v2.header import NO_HEADER, Header, header
-from adapter.hl7v2.message import HEADERS, Delimiters, Message, Oddities, Segment
+from adapter.hl7v2.message import HEADERS, Delimiters, Message, Oddities, Segment, new_tuple
 from adapter.hl7v2.slim import Slim
 from adapter.protocol_errors import SecondHeader
 
@@ -84,9 +84,8 @@ def _segments(text: str, delimiters: Delimiters) -> tuple[Segment, ...]:
     separator = delimiters.field
     rows = [tuple(line.split(separator)) for line in lines]
     names = [row[0] for row in rows]
-    # As Segment(…) would make them, without a call of Python for each.
     parts = zip(names, rows, count(), repeat(delimiters), strict=False)
-    segments = list(map(tuple.__new__, repeat(Segment), parts))
+    segments: list[Segment] = list(map(new_tuple, repeat(Segment), parts))
     if max(map(len, rows)) > MAX_FIELDS or not all(map(_is_body_name, {*names[1:]})):
         for segment in segments:
             _check_segment(segment, segments)

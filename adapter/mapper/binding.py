@@ -235,6 +235,7 @@ def _about(only: Choice | None, site: Site) -> Callable[[tuple[str, ...]], bool]
     if only is None:
         return None
     table, paths = site.table(only.table), only.paths
+
     def in_table(raws: str) -> bool:
         texts = [_text(raw, path.component) for raw, path in zip(raws.split(STANDARD.field), paths, strict=True)]
         return "/".join(texts) in table

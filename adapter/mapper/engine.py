@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from adapter.errors import NoIdentity
-from adapter.hl7v2.message import Message, Segment
+from adapter.hl7v2.message import Message, Segment, new_tuple
 from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.events import IdentityEvent
 from adapter.mapper.happened import happened
@@ -60,7 +60,8 @@ def map_message(
     built = run.build_all()
     identities, stated = happened(plan, built) if plan.identities else ((), built)
     resources: list[Mapped] = []
-    for made, now in zip(built, stated, strict=True):
+    for number in run.wanted:
+        made, now = built[number], stated[number]
         if made and now:
             resources.append(now)
             if "link" in made.resource:
@@ -123,7 +124,7 @@ class _Run:
                 continue
             one = resource_id(entry.resource, *identifier)
             if entry.compiled.map.numbered:
-                seen[one] = times = seen.get(one, 0) + 1
+                seen[one] = times = seen[one] + 1 if one in seen else 1
                 if times > 1:
                     identifiers[number] = identifier = (identifier[0], f"{identifier[1]}#{times}")
                     one = resource_id(entry.resource, *identifier)
@@ -140,9 +141,11 @@ class _Run:
             for base, first in self.firsts.items():
                 self.bases[base] = self._base(first)
             built: list[Mapped | None] = [None] * len(entries)
+            lost: list[int] = []
             for number in self.wanted:
-                built[number] = self.build(number, entries[number])
-            lost = [number for number in self.wanted if built[number] is None and self.references[number]]
+                built[number] = made = self.build(number, entries[number])
+                if made is None and self.references[number]:
+                    lost.append(number)
             if not lost:
                 return built
             for number in lost:
@@ -214,7 +217,7 @@ class _Run:
         patient = self.ids[entry.patient] if entry.patient is not None else None
         order = base.order or compiled.event_time(slots)
         fill, undo, cancels = entry.fill, entry.undo, entry.cancels
-        return tuple.__new__(Mapped, (out, order, fill, defaults, cleared, entry.map, patient, undo, cancels))
+        return new_tuple(Mapped, (out, order, fill, defaults, cleared, entry.map, patient, undo, cancels))
 
     def _without_id(self, number: int, entry: Entry) -> None:
         never = entry.compiled.map.never

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from adapter.hl7v2.message import new_tuple
 from adapter.mapper.compiled import Slots, Source
 from adapter.mapper.datatypes.doubt import Doubt, Sent
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
@@ -12,8 +13,6 @@ MISSING = "101"
 """HL7 table 0357: what is missing is named itself, and not the first source that is there."""
 
 _CLEARED = CLEARED.kind
-_new = tuple.__new__
-"""What makes a named tuple, without the call of Python before it: a message may have a doubt in every line."""
 
 
 class Issue(NamedTuple):
@@ -57,9 +56,9 @@ class Issues:
         """Tell a doubt about what was read at a path; one without a text is for the worklist alone."""
         kind, text = doubt.kind, doubt.text
         if text:
-            self.found.append(_new(Issue, ("warning", doubt.code, path, text, rule, kind)))
+            self.found.append(new_tuple(Issue, ("warning", doubt.code, path, text, rule, kind)))
         for sent in doubt.sent:
-            self.missing.append(_new(Missing, (path, kind, sent)))
+            self.missing.append(new_tuple(Missing, (path, kind, sent)))
 
     def of_rules(self, entry: Entry, slots: Slots, doubts: Doubts) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Tell what is doubtful; return the elements that were set by default, and those that were cleared."""

@@ -93,8 +93,9 @@ class Ledger:
             reads = self.plan.reads_of(sorted([*made, *self.dropped]), self._read_by)
         left: list[tuple[int, Unread]] = []
         for index, (segment, read) in enumerate(zip(self.segments, reads, strict=True)):
-            check = read[len(segment.fields)]
-            if any(check.get(segment.fields)):
+            fields = segment.fields
+            check = read[len(fields)]
+            if any(check.get(fields)):
                 left += [(index, one) for one in _unread(segment, check)]
         return left
 
