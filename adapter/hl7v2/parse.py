@@ -6,6 +6,7 @@ Nothing is interpreted here beyond delimiters and segments; which segments belon
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import count, repeat
 
 from adapter.errors import Location, MalformedSegment, TooLarge
 from adapter.hl7v2.encoding import (
@@ -19,7 +20,7 @@ from adapter.hl7v2.encoding import (
     without_controls,
 )
 from adapter.hl7v2.header import NO_HEADER, Header, header
-from adapter.hl7v2.message import HEADERS, Delimiters, Message, Oddities, Segment
+from adapter.hl7v2.message import HEADERS, Delimiters, Message, Oddities, Segment, new_tuple
 from adapter.hl7v2.slim import Slim
 from adapter.protocol_errors import SecondHeader
 
@@ -81,12 +82,12 @@ def _segments(text: str, delimiters: Delimiters) -> tuple[Segment, ...]:
     if len(lines) > MAX_SEGMENTS:
         raise TooLarge(f"more than {MAX_SEGMENTS} segments", at=Location("MSH"))
     separator = delimiters.field
-    segments = [
-        Segment(line[:3], tuple(line.split(separator)), position, delimiters) for position, line in enumerate(lines)
-    ]
-    for segment in segments:
-        fields = segment.fields
-        if len(fields) > MAX_FIELDS or not _is_body_name(fields[0]):
+    rows = [tuple(line.split(separator)) for line in lines]
+    names = [row[0] for row in rows]
+    parts = zip(names, rows, count(), repeat(delimiters), strict=False)
+    segments: list[Segment] = list(map(new_tuple, repeat(Segment), parts))
+    if max(map(len, rows)) > MAX_FIELDS or not all(map(_is_body_name, {*names[1:]})):
+        for segment in segments:
             _check_segment(segment, segments)
     header_fields = segments[0].fields
     segments[0] = Segment("MSH", ("MSH", separator, *header_fields[1:]), 0, delimiters)
@@ -113,17 +114,18 @@ def _is_body_name(name: str) -> bool:
 
 
 def _check_segment(segment: Segment, segments: Sequence[Segment]) -> None:
-    """Look closer at a header, at a segment without a valid name or with many fields."""
-    name, before = segment.fields[0], segments[: segment.position]
+    """Refuse a segment without a valid name, a header that is not the first, and too many fields."""
+    name, position = segment.fields[0], segment.position
     if not _NAME.fullmatch(name):
-        raise _malformed(name, before)
-    if name in HEADERS and before:
-        text = f"segment {segment.position + 1} begins another message"
+        raise _malformed(name, segments[:position])
+    if name in HEADERS and position:
+        text = f"segment {position + 1} begins another message"
         if name == "MSH":
             raise SecondHeader(text)
-        raise MalformedSegment(text, at=Location(name, _occurrence(name, before)))
+        raise MalformedSegment(text, at=Location(name, _occurrence(name, segments[:position])))
     if len(segment.fields) > MAX_FIELDS + (name != "MSH"):
-        raise TooLarge(f"more than {MAX_FIELDS} fields", at=Location(name, _occurrence(name, before), MAX_FIELDS))
+        occurrence = _occurrence(name, segments[:position])
+        raise TooLarge(f"more than {MAX_FIELDS} fields", at=Location(name, occurrence, MAX_FIELDS))
 
 
 def _occurrence(name: str, before: Sequence[Segment]) -> int:

@@ -235,15 +235,15 @@ def _about(only: Choice | None, site: Site) -> Callable[[tuple[str, ...]], bool]
     if only is None:
         return None
     table, paths = site.table(only.table), only.paths
-    get = itemgetter(*(path.field for path in paths))
 
     def in_table(raws: str) -> bool:
         texts = [_text(raw, path.component) for raw, path in zip(raws.split(STANDARD.field), paths, strict=True)]
         return "/".join(texts) in table
 
-    known = Memo(in_table)
+    known, number = Memo(in_table), paths[0].field
     if len(paths) == 1:
-        return lambda fields: known[get(fields)]
+        return lambda fields: known[fields[number]]
+    get = itemgetter(*(path.field for path in paths))
     return lambda fields: known[STANDARD.field.join(get(fields))]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from adapter.errors import NoIdentity
-from adapter.hl7v2.message import Message, Segment
+from adapter.hl7v2.message import Message, Segment, new_tuple
 from adapter.mapper.compiled import Compiled, Reasons
 from adapter.mapper.events import IdentityEvent
 from adapter.mapper.happened import happened
@@ -60,7 +60,8 @@ def map_message(
     built = run.build_all()
     identities, stated = happened(plan, built) if plan.identities else ((), built)
     resources: list[Mapped] = []
-    for made, now in zip(built, stated, strict=True):
+    for number in run.wanted:
+        made, now = built[number], stated[number]
         if made and now:
             resources.append(now)
             if "link" in made.resource:
@@ -79,71 +80,72 @@ class _Run:
         self.dropped: set[int] = set()
         self.wanted: list[int] = []
         self.bases: dict[int, _Shared] = {}
+        self.firsts: dict[int, Entry] = {}
         blank = plan.blank
         fields = [segment.fields + blank for segment in segments]
         self.shared: list[list[Any]] = [
             [*[()] * one.groups, *[blank if at is None else fields[at] for at in one.shared]] for one in plan.bases
         ]
-        self.slots = [self._slots(entry, fields[entry.index]) for entry in plan.entries]
-        self.identifiers = self._identifiers()
-        self.ids: list[str | None] = [None] * len(plan.entries)
-        self.references: list[dict[str, Any] | None] = [None] * len(plan.entries)
-        for number in self.wanted:
-            if identifier := self.identifiers[number]:
-                entry = plan.entries[number]
-                self.ids[number] = one = resource_id(entry.resource, *identifier)
-                self.references[number] = {"reference": f"{entry.resource}/{one}"}
+        count = len(plan.entries)
+        self.slots: list[list[Any]] = [[]] * count
+        self.identifiers: list[tuple[str, str] | None] = [None] * count
+        for number, entry in enumerate(plan.entries):
+            if not (about := entry.compiled.about) or about(fields[entry.index]):
+                self._fill(number, entry, fields[entry.index])
+        self.ids: list[str | None] = [None] * count
+        self.references: list[dict[str, Any] | None] = [None] * count
+        self._identify()
 
-    def _slots(self, entry: Entry, own: tuple[str, ...]) -> list[Any]:
-        """What fills the slots of an entry; nothing where its map is not about the segment."""
-        about = entry.compiled.about
-        if about and not about(own):
-            return []
+    def _fill(self, number: int, entry: Entry, own: tuple[str, ...]) -> None:
+        """Fill the slots of an entry and find what names its resource, if its map wants anything of the segment."""
+        compiled = entry.compiled
         slots = [own, *self.shared[entry.base]]
-        for slot, group in enumerate(entry.groups, start=1):
-            slots[slot] = tuple([self.segments[at] for at in group])
-        return slots
+        if entry.groups:
+            slots[1 : 1 + len(entry.groups)] = [tuple([self.segments[at] for at in group]) for group in entry.groups]
+        if compiled.dropped and compiled.dropped(slots):
+            self.dropped.add(number)
+        elif not compiled.wanted or compiled.wanted(slots):
+            self.identifiers[number] = compiled.identify(slots)
+        else:
+            return
+        self.slots[number] = slots
+        self.wanted.append(number)
 
-    def _identifiers(self) -> list[tuple[str, str] | None]:
-        entries = self.plan.entries
-        own = [self._identified(at, entry.compiled) if self.slots[at] else None for at, entry in enumerate(entries)]
-        found = own.copy()
-        seen: dict[tuple[str, str, str], int] = {}
+    def _identify(self) -> None:
+        """Ids and references; the owner's number stands in front, and what comes again is told apart by its count."""
+        entries, identifiers, own = self.plan.entries, self.identifiers, self.identifiers.copy()
+        seen: dict[str, int] = {}
         for number in self.wanted:
             entry, identifier = entries[number], own[number]
             if identifier and entry.owner is not None:
                 owner = own[entry.owner]
-                found[number] = identifier = (identifier[0], f"{owner[1]}/{identifier[1]}") if owner else None
-            if identifier and entry.compiled.map.numbered:
-                key = (entry.resource, *identifier)
-                seen[key] = times = seen.get(key, 0) + 1
+                identifiers[number] = identifier = (identifier[0], f"{owner[1]}/{identifier[1]}") if owner else None
+            if not identifier:
+                continue
+            one = resource_id(entry.resource, *identifier)
+            if entry.compiled.map.numbered:
+                seen[one] = times = seen[one] + 1 if one in seen else 1
                 if times > 1:
-                    found[number] = (identifier[0], f"{identifier[1]}#{times}")
+                    identifiers[number] = identifier = (identifier[0], f"{identifier[1]}#{times}")
+                    one = resource_id(entry.resource, *identifier)
                     self.repeated.add(number)
-        return found
-
-    def _identified(self, number: int, compiled: Compiled) -> tuple[str, str] | None:
-        """What names the resource; None also where the segment says nothing, or nothing of such a resource."""
-        slots = self.slots[number]
-        if compiled.dropped and compiled.dropped(slots):
-            self.dropped.add(number)
-        elif compiled.wanted and not compiled.wanted(slots):
-            return None
-        self.wanted.append(number)
-        return None if number in self.dropped else compiled.identify(slots)
+            self.ids[number] = one
+            self.references[number] = {"reference": f"{entry.resource}/{one}"}
+            if entry.base not in self.firsts:
+                self.firsts[entry.base] = entry
 
     def build_all(self) -> list[Mapped | None]:
         """Build every entry; anew where one could not be made, so that nothing refers to it."""
         entries = self.plan.entries
         while True:
-            for number in self.wanted:
-                entry = entries[number]
-                if self.ids[number] and entry.base not in self.bases:
-                    self.bases[entry.base] = self._base(entry)
+            for base, first in self.firsts.items():
+                self.bases[base] = self._base(first)
             built: list[Mapped | None] = [None] * len(entries)
+            lost: list[int] = []
             for number in self.wanted:
-                built[number] = self.build(number, entries[number])
-            lost = [number for number in self.wanted if built[number] is None and self.references[number]]
+                built[number] = made = self.build(number, entries[number])
+                if made is None and self.references[number]:
+                    lost.append(number)
             if not lost:
                 return built
             for number in lost:
@@ -215,7 +217,7 @@ class _Run:
         patient = self.ids[entry.patient] if entry.patient is not None else None
         order = base.order or compiled.event_time(slots)
         fill, undo, cancels = entry.fill, entry.undo, entry.cancels
-        return Mapped(out, order, fill, defaults, cleared, entry.map, patient, undo, cancels)
+        return new_tuple(Mapped, (out, order, fill, defaults, cleared, entry.map, patient, undo, cancels))
 
     def _without_id(self, number: int, entry: Entry) -> None:
         never = entry.compiled.map.never

@@ -196,7 +196,9 @@ class _Writer:
         lines: list[str] = []
         if any(rule.target == ("identifier",) and self._elements[rule.target].many for rule in self._map.rules):
             self._names["once"] = once
-            lines.append(" if len(out.get('identifier', ())) > 1: out['identifier'] = once(out['identifier'])")
+            lines.append(
+                " if 'identifier' in out and len(out['identifier']) > 1: out['identifier'] = once(out['identifier'])"
+            )
         for number, rule in enumerate(self._map.rules):
             if rule.is_default:
                 self._names[f"D{number}"] = rule.constant, (number, DEFAULTED)

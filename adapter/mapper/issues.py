@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from adapter.hl7v2.message import new_tuple
 from adapter.mapper.compiled import Slots, Source
 from adapter.mapper.datatypes.doubt import Doubt, Sent
 from adapter.mapper.makers import CLEARED, DEFAULTED, Doubts
@@ -53,28 +54,27 @@ class Issues:
 
     def doubted(self, doubt: Doubt, path: str, rule: str) -> None:
         """Tell a doubt about what was read at a path; one without a text is for the worklist alone."""
-        if doubt.text:
-            self.found.append(Issue("warning", doubt.code, path, doubt.text, rule, doubt.kind))
+        kind, text = doubt.kind, doubt.text
+        if text:
+            self.found.append(new_tuple(Issue, ("warning", doubt.code, path, text, rule, kind)))
         for sent in doubt.sent:
-            self.missing.append(Missing(path, doubt.kind, sent))
+            self.missing.append(new_tuple(Missing, (path, kind, sent)))
 
     def of_rules(self, entry: Entry, slots: Slots, doubts: Doubts) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Tell what is doubtful; return the elements that were set by default, and those that were cleared."""
-        defaults: list[str] = []
-        cleared: list[str] = []
+        defaults = cleared = ()
         told, own_label = entry.compiled.told, self._labels[entry.index]
         for number, doubt in doubts:
             place, target, sources = told[number]
-            if doubt.kind == _CLEARED:
+            if doubt is DEFAULTED:
+                defaults = (*defaults, target)
+            elif doubt.kind == _CLEARED:
                 element = entry.compiled.map.rules[number].cleared
-                cleared.append(f"{element}.{doubt.text}" if doubt.text else element)
-            elif doubt is DEFAULTED:
-                defaults.append(target)
+                cleared = (*cleared, f"{element}.{doubt.text}" if doubt.text else element)
             else:
                 slot, _, suffix = sources[0] if len(sources) == 1 else _meant(sources, slots, doubt)
-                label = self._label(entry, slot) if slot else own_label
-                self.doubted(doubt, label + suffix, place)
-        return tuple(defaults), tuple(cleared)
+                self.doubted(doubt, (self._label(entry, slot) if slot else own_label) + suffix, place)
+        return defaults, cleared
 
     def _label(self, entry: Entry, slot: int) -> str:
         """The segment of a slot with its occurrence: `OBX[3]`."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, NamedTuple, Protocol
 
 from adapter.hl7v2.message import Message, Segment
 from adapter.hl7v2.parse import byte_span
 from adapter.mapper.compiled import Compiled, Reasons, sources
 from adapter.mapper.paths import Path2, Place
-from adapter.mapper.plan import Entry, Plan, Read, fields_read
+from adapter.mapper.plan import Check, Entry, Plan, Read, fields_read
 from adapter.mapper.rules import Rule
 
 
@@ -88,20 +89,14 @@ class Ledger:
         """As `unmapped`, each with the number of its segment in `segments`."""
         reads = self.plan.reads
         if None in self.made:
-            reads = self.plan.reads_of(
-                [number for number, made in enumerate(self.made) if made or number in self.dropped], self._read_by
-            )
+            made = compress(range(len(self.made)), self.made)
+            reads = self.plan.reads_of(sorted([*made, *self.dropped]), self._read_by)
         left: list[tuple[int, Unread]] = []
         for index, (segment, read) in enumerate(zip(self.segments, reads, strict=True)):
             fields = segment.fields
             check = read[len(fields)]
             if any(check.get(fields)):
-                whole = [Unread(segment.name, segment.position, number) for number in check.unread if fields[number]]
-                left += [(index, one) for one in whole]
-            for number, unread_of in check.parts:
-                if unread := unread_of[fields[number]]:
-                    parts = [Unread(segment.name, segment.position, number, component) for component in unread]
-                    left += [(index, one) for one in parts]
+                left += [(index, one) for one in _unread(segment, check)]
         return left
 
     def _read_by(self, entries: Sequence[Entry]) -> Sequence[Read]:
@@ -155,6 +150,16 @@ class Ledger:
         slot = used.compiled.slots.index((path.segment, not path.field))
         filled = self.plan.filled(used.entry, slot)
         return [one for one in filled if not path.field or self.segments[one].raw(path.field)]
+
+
+def _unread(segment: Segment, check: Check) -> Iterator[Unread]:
+    """The fields that no rule reads, then the components of those that are read in part."""
+    for number in check.unread:
+        if segment.fields[number]:
+            yield Unread(segment.name, segment.position, number)
+    for number, unread_of in check.parts:
+        for component in unread_of[segment.fields[number]]:
+            yield Unread(segment.name, segment.position, number, component)
 
 
 def _has(resource: Mapping[str, Any], target: Sequence[str]) -> bool:

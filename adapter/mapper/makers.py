@@ -146,28 +146,24 @@ def _sent(sources: Sequence[str | tuple[Segment, ...]]) -> str:
 
 def _remembering(convert: Callable[[Any], Made], number: int, length: Callable[[Any], int]) -> Maker:
     known: dict[Any, Any] = {}
-    others: dict[Any, Made] = {}
+    doubted: dict[Any, tuple[Any, tuple[int, Doubt]]] = {}
 
     def make(raw: Any, doubts: Doubts) -> Any:
-        made = others.get(raw)
-        if made is None:
-            made = convert(raw)
-            if length(raw) <= LONGEST_SPLIT_KEPT:
-                _remember(raw, made, known, others)
-        value, doubt = made
-        if doubt is not None:
+        before = doubted.get(raw)
+        if before:
+            doubts.append(before[1])
+            return before[0]
+        value, doubt = convert(raw)
+        if doubt:
             doubts.append((number, doubt))
+        if length(raw) <= LONGEST_SPLIT_KEPT:
+            memo: dict[Any, Any] = doubted if doubt else known
+            if len(memo) >= MEMO_LIMIT:
+                memo.clear()
+            memo[raw] = (value, doubts[-1]) if doubt else value
         return value
 
     return Maker(make, known)
-
-
-def _remember(raw: Any, made: Made, known: dict[Any, Any], others: dict[Any, Made]) -> None:
-    value, doubt = made
-    memo: dict[Any, Any] = others if doubt else known
-    if len(memo) >= MEMO_LIMIT:
-        memo.clear()
-    memo[raw] = made if doubt else value
 
 
 def _length(raws: tuple[str, ...]) -> int:

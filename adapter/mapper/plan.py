@@ -33,16 +33,17 @@ class Read(dict[int, "Check"]):
         """Work it out, and remember it."""
         unread = [number for number in range(length) if number not in self.whole and number not in self.parts]
         parts = tuple((number, _unread(self.parts[number])) for number in sorted(self.parts) if number < length)
+        asked = [*unread, *(number for number, _ in parts)]
         # itemgetter gives a tuple only for two or more.
-        get = itemgetter(*unread, unread[0]) if unread else _nothing
+        get = itemgetter(*asked, asked[0]) if asked else _nothing
         check = self[length] = Check(tuple(unread), get, parts)
         return check
 
 
 class Check(NamedTuple):
-    """The fields of a segment that no rule reads, how to get them all at once, and the fields that are read in part.
+    """The fields of a segment that no rule reads, how to get all that are not read whole, and those read in part.
 
-    With each of these stands what is not read of it, by its raw text.
+    With each of the last stands what is not read of it, by its raw text.
     """
 
     unread: tuple[int, ...]

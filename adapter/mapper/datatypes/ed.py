@@ -19,6 +19,8 @@ from adapter.mapper.sites import Site
 
 DOCUMENTS = frozenset({"ED", "RP"})
 TEXTS = frozenset({"ST", "TX", "FT"})
+_VALUES = frozenset({"NM", "SN", "CE", "CWE", "DT", "TS", "DTM"})
+"""What most OBX hold, and no document is: a look that costs little spares the closer ones."""
 MEDIA_TYPES = "0291-media-type"
 BROKEN = "broken-document"
 
@@ -166,7 +168,9 @@ def _bind_presented_form(site: Site, _paths: tuple[str, ...]) -> Bound:
         made: list[dict[str, Any]] = []
         for segment in segments:
             fields = segment.fields
-            if len(fields) > 5 and fields[2] != "NM" and (fields[2][:2] in DOCUMENTS or fields[5][:1] in MAY_BEGIN):
+            if len(fields) < 6 or fields[2] in _VALUES:
+                continue
+            if fields[2][:2] in DOCUMENTS or fields[5][:1] in MAY_BEGIN:
                 made += attachments(segment, table)
         return made or None
 
