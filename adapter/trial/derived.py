@@ -12,7 +12,14 @@ from adapter.trial import crs, ctcae, gvhd
 from adapter.trial.deviations import deviations
 from adapter.trial.hla import matched
 from adapter.trial.ipss import ipss
-from adapter.trial.outcomes import Time, overall_survival, progression_free_survival, relapse_incidence
+from adapter.trial.outcomes import (
+    Time,
+    early_mortality,
+    non_relapse_mortality,
+    overall_survival,
+    progression_free_survival,
+    relapse_incidence,
+)
 from adapter.trial.products import lineages
 from adapter.trial.record import Course, Subject
 from adapter.trial.recovery import LIMITS, recovery
@@ -116,11 +123,17 @@ def _of_subject(subject: Subject, rules: TrialRules) -> Iterator[Derived]:
 
 
 def _times(subject: Subject) -> Iterator[Derived]:
-    """Times from diagnosis, and from remission to relapse (../shared/cohort/NOTES.md)."""
+    """Times from diagnosis, from remission to relapse, from the first chemotherapy (../shared/cohort/NOTES.md)."""
     for code, rule, time in (
         ("OS", "overall survival from diagnosis", overall_survival(subject, subject.diagnosed)),
         ("PFS", "progression-free survival from diagnosis", progression_free_survival(subject, subject.diagnosed)),
         ("TTR", "time from remission to relapse, death competing", relapse_incidence(subject)),
+        (
+            "NRM",
+            "death without relapse or progression, from diagnosis",
+            non_relapse_mortality(subject, subject.diagnosed),
+        ),
+        ("TRM60", "death within 60 days of chemotherapy, without relapse or progression", early_mortality(subject)),
     ):
         if time:
             yield Derived(code, quantity(time.days, "d"), rule, time.refs, parts={"ENDED-BY": _ended(time)})
