@@ -61,8 +61,21 @@ class Derived:
 def derive(subject: Subject, rules: TrialRules) -> tuple[Derived, ...]:
     """Everything that the rules can compute for a subject, in the order of its numbers."""
     found = [fact for course in subject.courses for fact in _of_course(course, rules)]
+    found += _courses(subject)
     found += _of_subject(subject, rules)
     return tuple(sorted(found, key=lambda fact: fact.number))
+
+
+def _courses(subject: Subject) -> Iterator[Derived]:
+    """Number and day 0 of each course that has begun: what no message says of it (docs/decisions/0021)."""
+    for course in subject.courses:
+        if course.start:
+            rests = tuple(one.ref for one in subject.courses[: course.number])
+            infusion = course.infusion
+            parts = {"DAY-0": {"valueDateTime": infusion.day.isoformat()}} if infusion else {}
+            rule = "courses by their beginning, from 1; the infusion is day 0 of the protocol"
+            refs = (*rests, infusion.ref) if infusion else rests
+            yield Derived("COURSE", {"valueInteger": course.number}, rule, refs, course, day=course.start, parts=parts)
 
 
 def _of_course(course: Course, rules: TrialRules) -> Iterator[Derived]:
