@@ -15,6 +15,7 @@ from adapter.api.routes import add_operator
 from adapter.mapper.catalog import Catalog
 from adapter.monitor import Monitor
 from adapter.operate import door
+from adapter.operate.confirming import Confirms
 from adapter.operate.explain import Explanation
 from adapter.operate.imports import Imports
 from adapter.operate.queries import Asking, Only, listing
@@ -31,7 +32,8 @@ class Control:
     """One for a service; `works` are what its workers count, `tally` what its intake does.
 
     `certificates` tells the days left by listener, `accept` takes what was refused as a whole, `replays` carries out
-    replays, `imports` takes rows of tables, `asking` are the rules of the trial office's queries.
+    replays, `imports` takes rows of tables, `asking` are the rules of the trial office's queries, `confirms` confirms
+    derived facts.
     """
 
     settings: Settings
@@ -44,6 +46,7 @@ class Control:
     replays: Replays | None = None
     imports: Imports | None = None
     asking: Asking | None = None
+    confirms: Confirms | None = None
     token: str = field(default_factory=door.new_token, repr=False)
     tally: Tally = field(init=False)
 
@@ -77,6 +80,7 @@ class Control:
             self.replays,
             self.imports,
             self._queries if self.asking else None,
+            self.confirms,
         )
         add_operator(app, operator, observed)
 

@@ -20,6 +20,7 @@ from adapter.operate.provenance import OPERATION, participant
 from adapter.store import due, subjects
 from adapter.store.database import Connection, Database
 from adapter.store.reach import OF_THE_TRIAL
+from adapter.trial.confirmations import confirmations
 from adapter.trial.derived import derive
 from adapter.trial.elements import Resource, identifier, own, reference
 from adapter.trial.gathering import Dossier, donor_number, gather
@@ -76,11 +77,9 @@ class Deriver:
         """The facts of a subject as they are now, and those that are stored and cannot be derived any more."""
         known = _known(connection, number)
         subject = self._subject(connection, known)
-        now = (
-            [proposal(fact, subject, self._trial.terms, resource_id) for fact in derive(subject, self._trial)]
-            if subject
-            else []
-        )
+        terms, said = self._trial.terms, confirmations(known)
+        facts = derive(subject, self._trial) if subject else ()
+        now = [proposal(fact, subject, terms, resource_id, said=said) for fact in facts] if subject else []
         yield from now
         present = {own(one) for one in now}
         stored = (one for one in known if one["resourceType"] == "Observation" and identifier(one, IDENTIFIERS))

@@ -20,7 +20,6 @@ from adapter.documents import finder
 from adapter.http_connection import Bounds
 from adapter.http_listeners import HttpListeners, post_hl7
 from adapter.http_server import Server
-from adapter.imports.sheet import Sheet
 from adapter.intake import (
     EVERY_SITE,
     HTTP,
@@ -39,6 +38,7 @@ from adapter.intake import (
 )
 from adapter.intake.inventory import entries
 from adapter.listeners import Listener, Plan, load_plan
+from adapter.operate.confirming import Confirmer
 from adapter.operate.imports import Given, Importer
 from adapter.operate.provenance import Provenances
 from adapter.replay.present import Present
@@ -87,6 +87,7 @@ class Service:
             replays=Replayer(database, present, clock),
             imports=Importer(database, stock.sheets, self._give, clock),
             asking=stock.asking,
+            confirms=Confirmer(database, self._give, clock),
         )
         self._intake.tally = self._control.tally
 
@@ -182,9 +183,9 @@ class Service:
         whole = accept_held(connection, message_id, door=self._intake, channels=channels, now=self._clock())
         return whole or accept_order(connection, message_id, catalog=self._stock.catalog)
 
-    def _give(self, raws: Sequence[bytes], sheet: Sheet, actor: str) -> list[Given]:
-        """Give messages of an import to the intake, from a thread that is not the loop's."""
-        receiving = receive_made(self._intake, raws, site=sheet.site, actor=actor)
+    def _give(self, raws: Sequence[bytes], site: str, actor: str) -> list[Given]:
+        """Give messages that are made here to the intake, from a thread that is not the loop's."""
+        receiving = receive_made(self._intake, raws, site=site, actor=actor)
         answers = asyncio.run_coroutine_threadsafe(receiving, self._loop).result()
         return [Given(answer.state, answer.message_id) for answer in answers]
 

@@ -31,7 +31,7 @@ from adapter.store.resources import ResourceWriter
 from adapter.store.revise import Writing
 from adapter.tally import Work
 from adapter.telling import told
-from adapter.trial.study import StudyRules, subject_number, tie, untie
+from adapter.trial.study import DEPENDENT, StudyRules, subject_number, tie, untie
 
 ATTEMPTS = 5
 """A message that fails this often without a named reason is held (F24)."""
@@ -66,6 +66,7 @@ class Rules:
             partial(subject_number, study=self.study),
             partial(tie, study=self.study, identify=resource_id),
             partial(untie, study=self.study),
+            DEPENDENT,
         )
 
     def writer(self, connection: Connection, now: datetime) -> ResourceWriter:

@@ -18,7 +18,7 @@ from adapter.store.members import Study
 from adapter.store.merge import load_merge_rules
 from adapter.store.reach import everything
 from adapter.store.resources import ResourceWriter
-from adapter.trial.study import load_study, subject_number, tie, untie
+from adapter.trial.study import DEPENDENT, load_study, subject_number, tie, untie
 
 MAPPINGS = Path(__file__).parents[1] / "mappings"
 SUBJECT = "https://fhir.tli-trial.example.org/NamingSystem/tli-subject"
@@ -29,6 +29,7 @@ STUDY = Study(
     partial(subject_number, study=STUDY_RULES),
     partial(tie, study=STUDY_RULES, identify=resource_id),
     partial(untie, study=STUDY_RULES),
+    DEPENDENT,
 )
 NOON = datetime(2018, 3, 1, 12, tzinfo=UTC)
 EVERYTHING = everything(SearchIndex({}, {}, {}, {}, UTC))

@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from adapter import log
 from adapter.api.exchange import serving
 from adapter.fhir import json
-from adapter.operate import messages, repairs, worklist
+from adapter.operate import confirming, messages, repairs, worklist
 from adapter.operate.asked import NAMES, asked_for
 from adapter.operate.first_tokens import Order as TokenOrder
 from adapter.operate.first_tokens import give
@@ -48,6 +48,7 @@ class Operator:
     replays: Replays | None = None
     imports: Imports | None = None
     queries: Callable[[Only], Iterator[dict[str, Any]]] | None = None
+    confirms: confirming.Confirms | None = None
 
 
 def endpoint(operator: Operator, handler: _Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -121,6 +122,27 @@ def list_queries(operator: Operator, _: Request, said: dict[str, Any]) -> dict[s
         raise NotFound("this program answers no queries")
     only = Only(*(str(said.get(name, "")) for name in ("subject", "site", "rule", "severity")))
     return {"queries": list(operator.queries(only))}
+
+
+def list_proposals(operator: Operator, _: Request, said: dict[str, Any]) -> dict[str, Any]:
+    """`GET /operator/proposals`: derived facts that wait for a person; `status=final`: those that do not."""
+    texts = {name: str(said[name]) for name in ("subject", "fact", "status") if name in said}
+    with operator.database.read() as connection:
+        return {"proposals": list(confirming.listing(connection, confirming.Wanted(**texts)))}
+
+
+def confirm(operator: Operator, request: Request, said: dict[str, Any]) -> dict[str, Any]:
+    """`POST /operator/confirm`: the body holds `facts` (numbers or ids of derived facts), `by` and `reason`."""
+    if operator.confirms is None:
+        raise NotFound("this program confirms nothing")
+    facts = said.get("facts")
+    if not isinstance(facts, list):
+        raise BadParameter("facts is a list of numbers or ids of derived facts")
+    names = [str(one) for one in cast("list[Any]", facts)]
+    order = confirming.Order(names, str(said.get("by") or ""), str(said.get("reason") or ""))
+    made = operator.confirms.confirm(order)
+    log.event("facts_confirmed", count=len(made["facts"]), principal=request.state.principal)
+    return made
 
 
 def repair(kind: str) -> _Handler:

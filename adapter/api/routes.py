@@ -103,6 +103,7 @@ def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
         ("/operator/figures", operate.figures),
         ("/operator/codes", operate.list_codes),
         ("/operator/queries", operate.list_queries),
+        ("/operator/proposals", operate.list_proposals),
     ):
         app.add_route(path, operate.endpoint(operator, handler), methods=_READ)
     for kind in STATES:
@@ -110,6 +111,7 @@ def add_operator(app: FastAPI, operator: Operator, observed: Observed) -> None:
     app.add_route("/operator/token", operate.endpoint(operator, operate.give_token), methods=["POST"])
     app.add_route("/operator/replay", operate.endpoint(operator, operate.replay), methods=["POST"])
     app.add_route("/operator/import", operate.endpoint(operator, operate.take_rows), methods=["POST"])
+    app.add_route("/operator/confirm", operate.endpoint(operator, operate.confirm), methods=["POST"])
 
 
 def create_hl7_app(post_hl7: PostHl7, *, terms: Terms, refused: Refused) -> FastAPI:

@@ -7,11 +7,11 @@ from fastapi import Request, Response
 
 from adapter.api.exchange import serving, through
 from adapter.fhir import json
-from adapter.store import figures
+from adapter.store import due, figures
 
 
 def status(request: Request) -> Response:
-    """`GET /status`: messages by site, state, type; resources by type; fields that no rule read; doubts."""
+    """`GET /status`: messages by site, state, type; resources by type; what is due; unread fields; doubts."""
     through(request, "operate")
     with serving(request).database.read() as connection:
         messages = [
@@ -21,6 +21,7 @@ def status(request: Request) -> Response:
         body: dict[str, Any] = {
             "messages": messages,
             "resources": figures.resources(connection),
+            "due": due.waiting(connection),
             "unmapped": [asdict(one) for one in figures.findings(connection, unread=True)],
             "doubts": [asdict(one) for one in figures.findings(connection, unread=False)],
         }

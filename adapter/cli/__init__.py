@@ -24,6 +24,7 @@ COMMANDS = {
     "unmerge": "unmerge",
     "replay": "replay",
     "import": "import_file",
+    "confirm": "confirm",
     "doctor": "doctor",
     "backup": "backup",
     "restore": "restore",

@@ -1,4 +1,4 @@
-"""Who takes the rows of an import: this process where the database is free, else the program that has it."""
+"""Who takes what is made here: this process where the database is free, else the program that has it."""
 
 import asyncio
 import os
@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import httpx
 
 from adapter.cli.running import ask, post, reached
-from adapter.imports.sheet import Sheet
+from adapter.deriving import QUIET, Deriver
 from adapter.intake import Intake, receive_made
 from adapter.operate import messages
 from adapter.operate.asked import asked_for
+from adapter.operate.confirming import Confirmer, Order
 from adapter.operate.imports import Given, Importer, Rows
 from adapter.settings import Settings
 from adapter.stock import Stock
@@ -28,10 +29,14 @@ _POLL_SECONDS = 0.2
 
 
 class Taking(Protocol):
-    """Takes rows, and tells what became of their messages."""
+    """Takes rows or confirmations, and tells what became of their messages."""
 
     def take(self, order: Rows) -> dict[str, Any]:
         """As `Imports.take`."""
+        ...
+
+    def confirm(self, order: Order) -> dict[str, Any]:
+        """As `Confirms.confirm`; the program that does it derives the facts anew."""
         ...
 
     def go_on(self) -> None:
@@ -54,6 +59,10 @@ class Remote:
         said = {"kind": order.kind, "text": order.text, "numbers": list(order.numbers), "actor": order.actor}
         return post(self.client, "import", said)
 
+    def confirm(self, order: Order) -> dict[str, Any]:
+        """As `Taking.confirm`."""
+        return post(self.client, "confirm", {"facts": list(order.facts), "by": order.by, "reason": order.reason})
+
     def go_on(self) -> None:
         """The program converts them."""
         time.sleep(_POLL_SECONDS)
@@ -71,12 +80,24 @@ class Local:
         self._database, self._stock = database, stock
         stock.present().define(database, _now())
         self._importer = Importer(database, stock.sheets, self._give, _now)
+        self._confirmer = Confirmer(database, self._give, _now)
         name = f"import-{os.getpid()}"
         self._worker = Worker(database, name=name, convert=stock.convert, rules=stock.rules, clock=_now)
 
     def take(self, order: Rows) -> dict[str, Any]:
         """As `Taking.take`."""
         return self._importer.take(order)
+
+    def confirm(self, order: Order) -> dict[str, Any]:
+        """As `Taking.confirm`: converted and derived before it returns."""
+        told = self._confirmer.confirm(order)
+        while self._worker.run_once():
+            pass
+        # Nobody else writes here: there is nothing to wait for.
+        deriver = Deriver(self._database, self._stock.rules, self._stock.asking.trial, lambda: _now() + 2 * QUIET)
+        while deriver.run_once():
+            pass
+        return told
 
     def go_on(self) -> None:
         """Convert some; another worker of the same database may have taken all."""
@@ -89,12 +110,12 @@ class Local:
         with self._database.read() as connection:
             return messages.page(connection, asked, before=None, limit=_SHOWN)
 
-    def _give(self, raws: Sequence[bytes], sheet: Sheet, actor: str) -> list[Given]:
+    def _give(self, raws: Sequence[bytes], site: str, actor: str) -> list[Given]:
         async def giving() -> list[Given]:
             incidents = Incidents(self._database, _now)
             intake = Intake(catalog=self._stock.catalog, database=self._database, clock=_now, incidents=incidents)
             try:
-                answers = await receive_made(intake, raws, site=sheet.site, actor=actor)
+                answers = await receive_made(intake, raws, site=site, actor=actor)
             finally:
                 await intake.close()
             return [Given(answer.state, answer.message_id) for answer in answers]

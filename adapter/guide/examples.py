@@ -36,6 +36,6 @@ def examples(folder: Path, catalog: Catalog, study: StudyRules) -> Sequence[Exam
         site = catalog.sites.find(head.sending_application, head.sending_facility) or catalog.standard
         text = raw.decode(parse(raw, default_encoding=site.encoding, habits=site.habits).encoding)
         for mapped in convert(raw, catalog=catalog, site=site).resources:
-            tied = tie(mapped.resource, NUMBER, study=study, identify=resource_id)
+            tied = tie(mapped.resource, NUMBER, lambda _: None, study=study, identify=resource_id)
             found.append(Example(tied, text.replace("\r", "\n")))
     return found

@@ -36,8 +36,8 @@ class Given:
     message_id: int | None
 
 
-Give = Callable[[Sequence[bytes], Sheet, str], Sequence[Given]]
-"""Gives messages to the intake as those of a sheet's site and of this actor, in their order."""
+Give = Callable[[Sequence[bytes], str, str], Sequence[Given]]
+"""Gives messages to the intake as those of a site and of this actor, in their order."""
 
 
 class Imports(Protocol):
@@ -78,7 +78,7 @@ class Importer:
         found = replace(found, rows=tuple(numbered))
         checked = rows.check(sheet, found, today=rows.last_day(now))
         made = self._made(sheet, checked.accepted, found.header, now)
-        given = iter(self.give([raw for _, _, raws in made for raw in raws], sheet, order.actor))
+        given = iter(self.give([raw for _, _, raws in made for raw in raws], sheet.site, order.actor))
         told = [_told(row, outcome, [next(given) for _ in raws]) for row, outcome, raws in made]
         return {"rows": told, "faults": [asdict(fault) for fault in checked.faults]}
 

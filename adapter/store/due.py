@@ -24,6 +24,12 @@ def note(connection: Connection, table: str, patients: Iterable[str], changed: i
         run(connection, _NOTE.format(table=table, marks=marks(some), changed=int(changed)), some)
 
 
+def waiting(connection: Connection) -> dict[str, int]:
+    """How many numbers wait for their facts, and how many for the view."""
+    counts = {"derivation": DERIVATION, "view": VIEW}
+    return {name: rows(connection, f"SELECT count(*) FROM {table}")[0][0] for name, table in counts.items()}
+
+
 def following(connection: Connection, table: str, before: datetime) -> tuple[str, int] | None:
     """The number that waits longest among those that did not change since, and when it changed; None: there is none."""
     found = rows(connection, _NEXT.format(table=table), [micros(before)])

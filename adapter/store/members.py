@@ -1,14 +1,16 @@
 """Members of the study: Patients with a number of the study, and the Patients linked to them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import Connection
 
+from adapter.fhir.json import loads
 from adapter.store.bulk import parts
 from adapter.store.database import marks, rows, run_many
+from adapter.store.names import Name
 
 _AT_ONCE = 500  # values in one statement
 _LINK = "INSERT INTO patient_link (patient_id, other_id) VALUES (?,?) ON CONFLICT DO NOTHING"
@@ -16,13 +18,22 @@ _MEMBER = """INSERT INTO study_member (patient_id, number, own) VALUES (?,?,?)
     ON CONFLICT (patient_id) DO UPDATE SET number = excluded.number, own = excluded.own"""
 
 
+Look = Callable[[Name], Mapping[str, Any] | None]
+"""What is known of a resource; None where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What the store asks of the study: a Patient's number in it, a resource tied to it by that number, and untied."""
+    """What the store asks of the study: a Patient's number in it, a resource tied to it by that number, and untied.
+
+    What a resource is tied to may follow from others, which `tie` looks up: `dependent` are the types that are to be
+    tied again when a resource of the given type changed.
+    """
 
     number: Callable[[dict[str, Any]], str | None]
-    tie: Callable[[dict[str, Any], str], dict[str, Any]]
+    tie: Callable[[dict[str, Any], str, Look], dict[str, Any]]
     untie: Callable[[dict[str, Any]], dict[str, Any]]
+    dependent: Mapping[str, Sequence[str]]
 
 
 def lock(connection: Connection, names: Iterable[str]) -> None:
@@ -43,6 +54,13 @@ def members_among(connection: Connection, patients: Iterable[str]) -> dict[str, 
         sql = f"SELECT patient_id, number FROM study_member WHERE patient_id IN ({marks(some)})"
         found |= dict(rows(connection, sql, some))
     return found
+
+
+def stored(connection: Connection, name: Name) -> dict[str, Any] | None:
+    """A resource as it is stored; None where there is none. Whoever writes it now is waited for."""
+    lock(connection, ["/".join(name)])
+    found = rows(connection, "SELECT body FROM resource WHERE id = ? AND resource_type = ? AND NOT deleted", name[::-1])
+    return loads(bytes(found[0][0])) if found else None
 
 
 class Members:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -13,7 +14,7 @@ from adapter.fhir.json import canonical, dumps, loads
 from adapter.store import due, index, merge
 from adapter.store.bulk import parts
 from adapter.store.database import instant, marks, micros, rows, run_many
-from adapter.store.members import Study, members_among
+from adapter.store.members import Study, members_among, stored
 from adapter.store.merge import Merged, MergeRule, content
 from adapter.store.names import Name, name_of
 from adapter.store.states import SOURCE
@@ -120,7 +121,7 @@ def tied(writing: Writing, one: Revised) -> Revised:
     number = members_among(writing.connection, [one.patient_id]).get(one.patient_id) if one.patient_id else None
     if number is None:
         return one
-    made = writing.study.tie(one.resource, number)
+    made = writing.study.tie(one.resource, number, partial(stored, writing.connection))
     return one if made is one.resource else replace(one, resource=made)
 
 

@@ -12,6 +12,14 @@ _PATIENTS = """SELECT r.body FROM study_member AS m JOIN resource AS r ON r.id =
     WHERE r.resource_type = 'Patient' AND NOT r.deleted ORDER BY r.key"""
 _OF_NUMBER = "SELECT patient_id FROM study_member WHERE number = ? ORDER BY patient_id"
 _REGISTRATIONS = "SELECT body FROM resource WHERE resource_type = 'ResearchSubject' AND NOT deleted ORDER BY key"
+_DERIVED = """SELECT r.body FROM study_member AS m JOIN resource AS r ON r.patient_id = m.patient_id
+    WHERE r.resource_type = 'Observation' AND r.message_id = 0 AND NOT r.deleted AND (m.number = ? OR ? = '')
+    ORDER BY r.key"""
+
+
+def derived(connection: Connection, number: str = "") -> list[bytes]:
+    """The derived facts of a subject, or of all: Observations that no message made."""
+    return [bytes(body) for (body,) in rows(connection, _DERIVED, [number, number])]
 
 
 def patients(connection: Connection) -> list[bytes]:

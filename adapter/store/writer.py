@@ -13,7 +13,7 @@ from adapter.store.bulk import Bulk, parts
 from adapter.store.contributions import Target
 from adapter.store.database import marks, micros, rows, run_many
 from adapter.store.identities import redirected
-from adapter.store.members import Members, Study, lock
+from adapter.store.members import Members, Study, lock, stored
 from adapter.store.merge import Mapped, Merged, MergeRule, Statement, content, merge, statement, whole_statement
 from adapter.store.names import Name, name_of
 from adapter.store.states import COLUMNS, MILLISECOND, Change, Put, State, Version
@@ -211,29 +211,48 @@ class ResourceWriter:
             self._enrol(state.resource(), put)
         self._tie(state)
         state.make(put, self._now)
+        self._tie_dependent(state, put)
 
     def _tie(self, state: State) -> bool:
         """Tie what is of a member; return whether that changed it."""
         if not self._study or state.patient_id is None or state.patient_id not in self._members:
             return False
         resource = state.resource()
-        tied = self._study.tie(resource, self._members.number(state.patient_id))
+        tied = self._study.tie(resource, self._members.number(state.patient_id), self._known)
         if tied is resource:
             return False
         state.content = content(tied)
         return True
 
+    def _known(self, name: Name) -> Mapping[str, Any] | None:
+        """What is known of another resource: as this batch leaves it so far, else as it is stored."""
+        state = self._states.get(name)
+        return stored(self._connection, name) if state is None else state.content
+
     def _enrol(self, patient: dict[str, Any], put: Put) -> None:
         """Where a Patient makes others or itself a member, tie what is there of them already."""
-        new = self._members.enrol(patient)
-        for some in parts(new, _AT_ONCE):
-            sql = f"SELECT {COLUMNS}, body FROM resource WHERE NOT deleted AND patient_id IN ({marks(some)})"
-            for row in rows(self._connection, sql, some):
+        self._tie_again(self._members.enrol(patient), put)
+
+    def _tie_dependent(self, state: State, put: Put) -> None:
+        """Tie again what another type's resource decides on, of the same Patient."""
+        kinds = self._study.dependent.get(state.name[0]) if self._study else None
+        if kinds and state.patient_id:
+            lock(self._connection, ["/".join(state.name)])
+            self._tie_again({state.patient_id}, put, kinds)
+
+    def _tie_again(self, patients: set[str], put: Put, kinds: Sequence[str] = ()) -> None:
+        """Tie what is there of these Patients already; of these types, or of all."""
+        of_kinds = f" AND resource_type IN ({marks(kinds)})" if kinds else ""
+        for some in parts(patients, _AT_ONCE):
+            sql = f"SELECT {COLUMNS}, body FROM resource WHERE NOT deleted AND patient_id IN ({marks(some)}){of_kinds}"
+            for row in rows(self._connection, sql, [*some, *kinds]):
                 state = self._states.get((row[1], row[2]))
                 if state is None or (state.content is None and not state.anew):
                     self._remember(row)
-        for state in list(self._states.values()) if new else ():
-            if state.version and state.patient_id in new and state.content is not None and self._tie(state):
+        for state in list(self._states.values()) if patients else ():
+            # What is made anew is tied at its end, when all that messages say of it has been put.
+            concerned = state.patient_id in patients and (not kinds or (state.name[0] in kinds and not state.anew))
+            if concerned and state.version and state.content is not None and self._tie(state):
                 state.make(put, self._now)
 
     def _write(self) -> int:
@@ -251,10 +270,10 @@ class ResourceWriter:
         if run_many(connection, _UPDATE, last) != len(last) or _NEW.insert(connection, first) != len(first):
             raise StorageUnavailable("a resource was changed by another process")
         self._members.write()
-        said = [one for state in changed if (one := state.versions[-1]).patient_id]
-        due.note(connection, due.VIEW, (one.patient_id for one in said), self._now)
+        said = [(one.patient_id, one.message_id) for one in (state.versions[-1] for state in changed)]
+        due.note(connection, due.VIEW, (patient for patient, _ in said if patient), self._now)
         # What was derived is no reason to derive anew.
-        due.note(connection, due.DERIVATION, (one.patient_id for one in said if one.message_id), self._now)
+        due.note(connection, due.DERIVATION, (patient for patient, message in said if message and patient), self._now)
         self._restate()
         self._contribute()
         index.write(connection, self._search_index, [_indexed(state) for state in changed])

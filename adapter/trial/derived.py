@@ -12,7 +12,14 @@ from adapter.trial import crs, ctcae, days, gvhd
 from adapter.trial.deviations import deviations
 from adapter.trial.hla import matched
 from adapter.trial.ipss import ipss
-from adapter.trial.outcomes import Time, overall_survival, progression_free_survival, relapse_incidence
+from adapter.trial.outcomes import (
+    Time,
+    early_mortality,
+    non_relapse_mortality,
+    overall_survival,
+    progression_free_survival,
+    relapse_incidence,
+)
 from adapter.trial.products import lineages
 from adapter.trial.record import Course, Subject
 from adapter.trial.recovery import LIMITS, recovery
@@ -56,8 +63,21 @@ class Derived:
 def derive(subject: Subject, rules: TrialRules) -> tuple[Derived, ...]:
     """Everything that the rules can compute for a subject, in the order of its numbers."""
     found = [fact for course in subject.courses for fact in _of_course(course, rules)]
+    found += _courses(subject)
     found += _of_subject(subject, rules)
     return tuple(sorted(found, key=lambda fact: fact.number))
+
+
+def _courses(subject: Subject) -> Iterator[Derived]:
+    """Number and day 0 of each course that has begun: what no message says of it (docs/decisions/0021)."""
+    for course in subject.courses:
+        if course.start:
+            rests = tuple(one.ref for one in subject.courses[: course.number])
+            infusion = course.infusion
+            parts = {"DAY-0": {"valueDateTime": infusion.day.isoformat()}} if infusion else {}
+            rule = "courses by their beginning, from 1; the infusion is day 0 of the protocol"
+            refs = (*rests, infusion.ref) if infusion else rests
+            yield Derived("COURSE", {"valueInteger": course.number}, rule, refs, course, day=course.start, parts=parts)
 
 
 def _of_course(course: Course, rules: TrialRules) -> Iterator[Derived]:
@@ -131,11 +151,17 @@ def _age(subject: Subject) -> Iterator[Derived]:
 
 
 def _times(subject: Subject) -> Iterator[Derived]:
-    """Times from diagnosis, and from remission to relapse (../shared/cohort/NOTES.md)."""
+    """Times from diagnosis, from remission to relapse, from the first chemotherapy (../shared/cohort/NOTES.md)."""
     for code, rule, time in (
         ("OS", "overall survival from diagnosis", overall_survival(subject, subject.diagnosed)),
         ("PFS", "progression-free survival from diagnosis", progression_free_survival(subject, subject.diagnosed)),
         ("TTR", "time from remission to relapse, death competing", relapse_incidence(subject)),
+        (
+            "NRM",
+            "death without relapse or progression, from diagnosis",
+            non_relapse_mortality(subject, subject.diagnosed),
+        ),
+        ("TRM60", "death within 60 days of chemotherapy, without relapse or progression", early_mortality(subject)),
     ):
         if time:
             yield Derived(code, quantity(time.days, "d"), rule, time.refs, parts={"ENDED-BY": _ended(time)})

@@ -219,7 +219,7 @@ def _day(text: str | None, terms: Terms) -> date | None:
 
 
 def _of_patients(person: Person, enrolled: str, terms: Terms) -> tuple[str, str, date | None]:
-    """Site (Organization), sex and date of birth: of the Patient who was enrolled where it says them, else of others."""
+    """Site (Organization), sex and date of birth: of the Patient who was enrolled if it says them, else of others."""
 
     def order(one: Resource) -> tuple[bool, bool, str]:
         return own(one) != enrolled, not identifier(one, terms.systems["subject"]), own(one)

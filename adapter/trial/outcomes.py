@@ -4,7 +4,7 @@ Definitions: ../shared/cohort/NOTES.md (those that make the published numbers co
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from adapter.trial.record import Statement, Subject
@@ -13,6 +13,12 @@ RESPONSES = ("CR", "CRi", "PR", "HI", "NR")
 """Best first: complete remission, the same with incomplete recovery, partial, haematologic improvement, none."""
 
 IN_REMISSION = ("CR", "CRi")
+
+EARLY = 60
+"""Days after the first chemotherapy in which mortality is early (../shared/cohort/NOTES.md)."""
+
+OF_DISEASE = "disease"
+"""Answer to the category of death (tli-death-category) that names the disease as its cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +84,40 @@ def overall_survival(subject: Subject, origin: date | None) -> Time | None:
 def progression_free_survival(subject: Subject, origin: date | None) -> Time | None:
     """Days from the origin to relapse, progression or death; censored when other therapy starts before."""
     after = follow_up(subject)
-    event = _first((after.relapse, after.progression, after.death))
-    if after.other_therapy and (event is None or _day(after.other_therapy) < _day(event)):
-        event = None
+    event = _failure(after)
     end = event or after.other_therapy or after.last_contact
     if origin is None or end is None:
         return None
     return _time(origin, end, cause=int(event is not None), refs=(subject.diagnosis or subject.ref, end.ref))
+
+
+def non_relapse_mortality(subject: Subject, origin: date | None) -> Time | None:
+    """Days from the origin to death that neither relapse nor progression preceded or caused; these compete.
+
+    Source: domain.md 3.8. Censored as progression-free survival is, so that the two say the same of every subject.
+    """
+    time, event = progression_free_survival(subject, origin), _failure(follow_up(subject))
+    if time is None or event is None:
+        return time
+    return replace(time, cause=_cause(subject, event), refs=(*time.refs, *_category(subject, event)))
+
+
+def early_mortality(subject: Subject) -> Time | None:
+    """Days from the first chemotherapy to death within 60 days, relapse and progression competing (domain.md 3.8).
+
+    Who is alive then is censored at 60 days, whatever comes later. Other therapy ends nothing: the paper counts deaths.
+    """
+    after = follow_up(subject)
+    starts = [(course.start, course.ref) for course in subject.courses if course.start]
+    event = _first((after.relapse, after.progression, after.death))
+    end = event or after.last_contact
+    if not starts or end is None:
+        return None
+    begun, course = min(starts)
+    days = (_day(end) - begun).days
+    if event is None or days > EARLY:
+        return Time(min(days, EARLY), 0, (course, end.ref))
+    return Time(days, _cause(subject, event), (course, end.ref, *_category(subject, event)))
 
 
 def relapse_incidence(subject: Subject) -> Time | None:
@@ -106,8 +139,28 @@ def _time(origin: date, end: Statement, *, cause: int, refs: tuple[str, ...]) ->
     return Time((_day(end) - origin).days, cause, refs)
 
 
+def _failure(after: FollowUp) -> Statement | None:
+    """Relapse, progression or death, unless other therapy starts before."""
+    event = _first((after.relapse, after.progression, after.death))
+    if after.other_therapy and (event is None or _day(after.other_therapy) < _day(event)):
+        return None
+    return event
+
+
+def _cause(subject: Subject, event: Statement) -> int:
+    """Cause of a time to death without relapse: 1 where it is a death of anything but the disease, else 2."""
+    category = subject.one("DEATH-CATEGORY")
+    return 1 if event.key == "DEATH-DATE" and (category is None or category.text != OF_DISEASE) else 2
+
+
+def _category(subject: Subject, event: Statement) -> tuple[str, ...]:
+    category = subject.one("DEATH-CATEGORY") if event.key == "DEATH-DATE" else None
+    return (category.ref,) if category else ()
+
+
 def _first(answers: Iterable[Statement | None]) -> Statement | None:
-    return min((one for one in answers if one), key=lambda one: (_day(one), one.ref), default=None)
+    """The earliest; of one day, the one that is named first."""
+    return min((one for one in answers if one), key=_day, default=None)
 
 
 def _day(answer: Statement) -> date:

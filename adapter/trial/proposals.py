@@ -1,8 +1,9 @@
 """Derived facts as FHIR: an Observation each, preliminary until a person confirms it. Pure."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from adapter.trial.confirmations import Confirmation, confirmed
 from adapter.trial.derived import CODES, Derived, refs_of_type
 from adapter.trial.elements import Resource
 from adapter.trial.record import Subject
@@ -17,7 +18,9 @@ VERSION = "1"
 Identify = Callable[[str, str, str], str]
 
 
-def proposal(fact: Derived, subject: Subject, terms: Terms, identify: Identify) -> Resource:
+def proposal(
+    fact: Derived, subject: Subject, terms: Terms, identify: Identify, *, said: Mapping[str, Confirmation]
+) -> Resource:
     """The Observation of a fact: `method` names the rule and its version, `derivedFrom` the Observations it rests on.
 
     What it rests on beside Observations is named by an extension, as R4 allows no other types in `derivedFrom`.
@@ -27,6 +30,7 @@ def proposal(fact: Derived, subject: Subject, terms: Terms, identify: Identify) 
         subject: of whom.
         terms: the extensions.
         identify: how ids are derived from identifiers: type, system, value.
+        said: what was confirmed, by the number of the fact.
     """
     number = f"{subject.number}/{fact.number}"
     extensions = [{"url": RESTS_ON, "valueReference": one} for one in refs_of_type(fact.rests_on, observations=False)]
@@ -49,7 +53,7 @@ def proposal(fact: Derived, subject: Subject, terms: Terms, identify: Identify) 
             {"code": _concept("tli-derived", code), **value} for code, value in sorted((fact.parts or {}).items())
         ],
     }
-    return {name: value for name, value in made.items() if value not in (None, [])}
+    return confirmed({name: value for name, value in made.items() if value not in (None, [])}, said.get(number))
 
 
 def withdrawn(stored: Resource) -> Resource:
@@ -58,10 +62,10 @@ def withdrawn(stored: Resource) -> Resource:
         name: value
         for name, value in stored.items()
         if not name.startswith("value")
-        and name not in {"meta", "derivedFrom", "component", "note", "effectiveDateTime"}
+        and name not in {"meta", "derivedFrom", "component", "note", "effectiveDateTime", "performer"}
     }
     reason = {"coding": [{"system": ABSENT, "code": "unknown"}], "text": "no longer derivable from what is stored"}
-    return {**kept, "dataAbsentReason": reason}
+    return {**kept, "status": "preliminary", "dataAbsentReason": reason}
 
 
 def _concept(system: str, code: str, *, version: str = "", text: str = "") -> dict[str, Any]:

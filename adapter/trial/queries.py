@@ -10,13 +10,16 @@ from pathlib import Path
 
 from adapter.errors import MappingError
 from adapter.trial.checked import read
-from adapter.trial.querying import courses, doses, enrolment, events, values
+from adapter.trial.querying import confirming, courses, doses, enrolment, events, values
 from adapter.trial.querying.case import Case, Finding, Rule, site_code, source
 from adapter.trial.querying.catalogue import GIVES
 from adapter.trial.querying.limits import SEVERITIES, QueryRules, Severity
 from adapter.trial.rules import TrialRules
 
-RULES: Sequence[Rule] = (*enrolment.RULES, *courses.RULES, *doses.RULES, *values.RULES, *events.RULES)
+RULES: Sequence[Rule] = (
+    *(*enrolment.RULES, *courses.RULES, *doses.RULES, *values.RULES, *events.RULES),
+    *confirming.RULES,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Which resources belong to the study, and how they say so (mappings/study.yaml). Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -9,10 +9,11 @@ from pydantic import StringConstraints
 
 from adapter.errors import MappingError
 from adapter.trial.checked import Part, checked
+from adapter.trial.plans import PLAN, REGISTRATION, Identify, Look, Looking, Plans, planned, unplanned
 from adapter.yaml_lines import load
 
-Identify = Callable[[str, str, str], str]
-"""The id of the resource of a type that an identifier names: type, system, value."""
+DEPENDENT = {REGISTRATION: (PLAN,)}
+"""Types of which another one tells what they are tied to, by that one: both are of the same member."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class StudyRules:
     extensions: Mapping[str, str]
     elements: Mapping[str, tuple[str, bool]]
     courses: Courses
+    plans: Plans
 
 
 class _Courses(Part):
@@ -69,6 +71,7 @@ class _File(Part):
     extensions: dict[str, list[str]]
     elements: dict[str, _OwnElement]
     courses: _Courses
+    plans: Plans
 
 
 def load_study(mappings: Path) -> StudyRules:
@@ -87,7 +90,7 @@ def load_study(mappings: Path) -> StudyRules:
                 raise MappingError(f"{kind} is named twice", file=file, line=content.at["extensions"])
             by_type[kind] = url
     elements = {kind: (own.name, own.number == "many") for kind, own in said.elements.items()}
-    return StudyRules(said.study, frozenset(said.members), by_type, elements, _courses(said.courses))
+    return StudyRules(said.study, frozenset(said.members), by_type, elements, _courses(said.courses), said.plans)
 
 
 def _courses(said: _Courses) -> Courses:
@@ -109,19 +112,21 @@ def subject_number(patient: Mapping[str, Any], study: StudyRules) -> str | None:
     return min(numbers, default=None)
 
 
-def tie(resource: dict[str, Any], number: str, *, study: StudyRules, identify: Identify) -> dict[str, Any]:
-    """Tie a resource of a member to the study, and to the course that it names.
+def tie(resource: dict[str, Any], number: str, look: Look, *, study: StudyRules, identify: Identify) -> dict[str, Any]:
+    """Tie a resource of a member to the study, to the course that it names, and to the definition that it follows.
 
     Args:
         resource: as it is stored.
         number: the member's number in the study.
+        look: what is known of other resources.
         study: the rules.
         identify: how ids are derived from identifiers.
 
     Returns:
         The resource itself if it is tied already, or if its type has no way to say so; else a copy that is.
     """
-    return _in_course(_in_study(resource, study), number, study.courses, identify)
+    tied = _in_course(_in_study(resource, study), number, study.courses, identify)
+    return planned(tied, number, study.plans, Looking(look, identify))
 
 
 def untie(resource: dict[str, Any], *, study: StudyRules) -> dict[str, Any]:
@@ -130,7 +135,7 @@ def untie(resource: dict[str, Any], *, study: StudyRules) -> dict[str, Any]:
     Returns:
         The resource itself if nothing ties it; else a copy that is not tied.
     """
-    return _out_of_course(_out_of_study(resource, study), study.courses)
+    return unplanned(_out_of_course(_out_of_study(resource, study), study.courses), study.plans)
 
 
 def _out_of_study(resource: dict[str, Any], study: StudyRules) -> dict[str, Any]:

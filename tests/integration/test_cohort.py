@@ -288,6 +288,7 @@ def seconds(text: str) -> str:
 def test_every_course_is_an_episode_with_its_plan(world: World) -> None:
     episodes, plans = numbered(world, "EpisodeOfCare", "tli-cycle"), numbered(world, "CarePlan", "tli-cycle")
     rows = {f"{row['subject']}/{row['phase']}": row for row in truth("cycles")}
+    arms = {row["subject"]: row["arm"] for row in truth("subjects")}
     assert episodes.keys() == plans.keys() == rows.keys()
     for number, row in rows.items():
         episode, plan = episodes[number], plans[number]
@@ -298,6 +299,9 @@ def test_every_course_is_an_episode_with_its_plan(world: World) -> None:
         assert plan["status"] == ("completed" if ended else "active")
         reference = {"reference": f"EpisodeOfCare/{episode['id']}"}
         assert [one["valueReference"] for one in extensions(plan, "workflow-episodeOfCare")] == [reference]
+        kind = "ind" if row["phase"].startswith("IND") else "csd"
+        [definition] = plan["instantiatesCanonical"]
+        assert definition.rpartition("/")[2] == f"tli-cycle-{arms[row['subject']].lower()}-{kind}"
         assert world.person_of[episode["patient"]["reference"]] == (row["subject"], "subject")
 
 

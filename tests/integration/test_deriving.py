@@ -61,6 +61,17 @@ def test_every_kind_of_fact_is_derived_as_often_as_it_happened(store: Database) 
     assert (counts["RECOV-ANC"], counts["RECOV-PLT"]) == (77, 77)  # two procedures have no recovery (NOTES.md, I-5)
     assert (counts["CRS-GRADE"], counts["RESPONSE"], counts["GVHD-GRADE"], counts["DEVIATION"]) == (56, 28, 1, 1)
     assert (counts["OS"], counts["PFS"], counts["TTR"], counts["ALIQUOTS-LEFT"]) == (25, 25, 19, 79)
+    assert (counts["NRM"], counts["TRM60"], counts["COURSE"]) == (25, 25, 79)
+
+
+def test_early_and_non_relapse_mortality_are_those_that_the_paper_counts(store: Database) -> None:
+    dead = Counter(
+        fact["code"]["coding"][0]["code"]
+        for fact in derived(store).values()
+        for part in fact.get("component", [])
+        if part.get("valueCodeableConcept", {}).get("coding", [{}])[0].get("code") == "EVENT"
+    )
+    assert (dead["TRM60"], dead["NRM"]) == (2, 4)  # Table 4
 
 
 def test_each_fact_is_a_valid_proposal_with_rule_and_evidence(store: Database) -> None:

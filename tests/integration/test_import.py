@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from adapter.imports.sheet import Sheet
 from adapter.intake import receive_made
 from adapter.operate.imports import Given, Importer, Rows
 from adapter.request_errors import BadParameter
@@ -38,10 +37,10 @@ def stock() -> Stock:
 def taken(database: Database, stock: Stock, content: bytes, *, actor: str = "tester") -> dict[str, Any]:
     """Import a file and convert what it gives."""
 
-    def give(raws: Sequence[bytes], sheet: Sheet, actor: str) -> list[Given]:
+    def give(raws: Sequence[bytes], site: str, actor: str) -> list[Given]:
         async def giving() -> list[Given]:
             intake = intake_on(database, stock.catalog, lambda: datetime.now(UTC))
-            answers = await receive_made(intake, raws, site=sheet.site, actor=actor)
+            answers = await receive_made(intake, raws, site=site, actor=actor)
             await intake.close()
             return [Given(answer.state, answer.message_id) for answer in answers]
 

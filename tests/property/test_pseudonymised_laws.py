@@ -38,10 +38,10 @@ MARK = "zweiundvierzig"
 CASES = Path(__file__).parents[1] / "cases"
 OURS, THEIRS = "FAHZU", "YWCH"
 ME = f"{MARK}-me"
-NAMES_OF_CODES = {"resourceType", "reference", "status", "intent", "url", "use", "type", "actuality", "mode", "role"}
-TEXTS = {"text", "display", "div", "family", "given", "prefix", "suffix", "line", "city", "district", "state", "title"}
-TEXTS |= {"postalCode", "description", "comment", "valueString", "data", "authorString", "conclusion", "name", "value"}
-TEXTS |= {"lotNumber", "patientInstruction", "reasonString", "assignedArm", "contentType", "unit"}
+TEXTS = frozenset(
+    "text display div family given prefix suffix line city district state title postalCode description comment unit "
+    "valueString data authorString conclusion name value lotNumber patientInstruction assignedArm contentType".split()
+)
 
 
 def planted(value: Any) -> Any:
@@ -70,9 +70,15 @@ def resources() -> Iterator[dict[str, Any]]:
 
 def mine() -> dict[str, Any]:
     """The study's own Patient."""
-    said = {"name": [{"text": MARK}], "telecom": [{"system": "phone", "value": MARK}], "birthDate": "1950-02-03"}
-    identifiers = [{"system": SUBJECT, "value": "ATLI-77"}, {"system": "https://example.org/mrn", "value": MARK}]
-    return {"resourceType": "Patient", "id": ME, "identifier": identifiers, "gender": "female", **said}
+    return {
+        "resourceType": "Patient",
+        "id": ME,
+        "identifier": [{"system": SUBJECT, "value": "ATLI-77"}, {"system": "https://example.org/mrn", "value": MARK}],
+        "name": [{"text": MARK}],
+        "telecom": [{"system": "phone", "value": MARK}],
+        "gender": "female",
+        "birthDate": "1950-02-03",
+    }
 
 
 def store(database: Database) -> None:
@@ -83,7 +89,8 @@ def store(database: Database) -> None:
         for one in definitions():
             writer.put(stated(one, None), site="", message_id=0)
         for one in everyone:
-            writer.put(stated(one, one["id"] if one["resourceType"] == "Patient" else ME), site=OURS, message_id=1)
+            own = str(one["id"]) if one["resourceType"] == "Patient" else ME
+            writer.put(stated(one, own), site=OURS, message_id=1)
         writer.put(stated(stranger, stranger["id"]), site=OURS, message_id=1)
         writer.flush()
 

@@ -18,7 +18,7 @@ IN_COURSE = {"url": COURSES.extension, "valueReference": COURSE}
 
 
 def tied_of(resource: dict[str, Any]) -> dict[str, Any]:
-    return tie(resource, "ATLI-901", study=STUDY_RULES, identify=resource_id)
+    return tie(resource, "ATLI-901", lambda _: None, study=STUDY_RULES, identify=resource_id)
 
 
 def marked(kind: str, phase: str) -> dict[str, Any]:

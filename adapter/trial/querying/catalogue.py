@@ -49,6 +49,7 @@ _GIVES = {
     "event-without-values": "event",
     "values-without-event": "event grade",
     "computed-differs": "computed fact reported",
+    "confirmation-outdated": "computed confirmed fact",
 }
 
 GIVES: Mapping[str, frozenset[str]] = {rule: frozenset(names.split()) for rule, names in _GIVES.items()}
