@@ -17,8 +17,9 @@ from adapter.log import event
 from adapter.mapper.engine import Mapped
 from adapter.mapper.ids import resource_id
 from adapter.operate.provenance import OPERATION, participant
-from adapter.store import due, subjects
+from adapter.store import contributions, due, subjects
 from adapter.store.database import Connection, Database
+from adapter.store.names import name_of
 from adapter.store.reach import OF_THE_TRIAL
 from adapter.trial.confirmations import confirmations
 from adapter.trial.derived import derive
@@ -98,7 +99,10 @@ class Deriver:
 
     def _write(self, connection: Connection, made: Sequence[Resource], number: str, now: datetime) -> None:
         writer = self._writing.writer(connection, now)
+        # A fact is what the rules say now, whatever it was: a final one may be preliminary again.
+        before = contributions.targets(connection, [name_of(one) for one in made])
         for one in made:
+            writer.anew(name_of(one), before.get(name_of(one)))
             writer.put(_stated(one, now), site=OF_THE_TRIAL, message_id=0)
         writer.flush()
         changed = ["/".join(change.name) + f"/_history/{change.version}" for change in writer.changes()]

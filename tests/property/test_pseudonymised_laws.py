@@ -19,6 +19,7 @@ from adapter.fhir import json
 from adapter.fhir.r4 import validate
 from adapter.mapper.engine import Mapped
 from adapter.store.database import Database, rows, run
+from adapter.store.reach import OF_NOBODY
 from adapter.store.resources import ResourceWriter
 from adapter.viewing import QUIET, Viewer
 from tests.integration.api_stand import (
@@ -87,11 +88,11 @@ def store(database: Database) -> None:
     with database.write() as connection:
         writer = ResourceWriter(connection, INDEX, Rules(), NOW, study=STUDY)
         for one in definitions():
-            writer.put(stated(one, None), site="", message_id=0)
+            writer.put(stated(one, None), site=OF_NOBODY, message_id=0)
         for one in everyone:
             own = str(one["id"]) if one["resourceType"] == "Patient" else ME
             writer.put(stated(one, own), site=OURS, message_id=1)
-        writer.put(stated(stranger, stranger["id"]), site=OURS, message_id=1)
+        writer.put(stated(stranger, f"{MARK}-stranger"), site=OURS, message_id=1)
         writer.flush()
 
 
