@@ -12,11 +12,11 @@ from typing import Any
 
 from adapter.converting import Bug, bounded
 from adapter.data import PROGRAM, program_version
-from adapter.fhir import json
 from adapter.log import event
 from adapter.mapper.engine import Mapped
 from adapter.mapper.ids import resource_id
 from adapter.operate.provenance import OPERATION, participant
+from adapter.operate.trial_records import known_of
 from adapter.store import contributions, due, subjects
 from adapter.store.database import Connection, Database
 from adapter.store.names import name_of
@@ -32,10 +32,6 @@ from adapter.trial.rules import TrialRules
 from adapter.worker import Rules
 
 QUIET = timedelta(seconds=5)
-READ = (
-    *("AdverseEvent", "BiologicallyDerivedProduct", "Condition", "EpisodeOfCare", "MedicationAdministration"),
-    *("Observation", "Patient", "Procedure", "ResearchSubject"),
-)
 
 
 class Deriver:
@@ -114,8 +110,7 @@ class Deriver:
 
 
 def _known(connection: Connection, number: str) -> list[Resource]:
-    found = subjects.resources(connection, subjects.patients_of(connection, number), READ)
-    return [json.computable(body) for body in found]
+    return known_of(connection, subjects.patients_of(connection, number), "Patient", "ResearchSubject")
 
 
 def _stated(resource: Resource, now: datetime) -> Mapped:

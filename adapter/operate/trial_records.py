@@ -1,6 +1,6 @@
 """What is stored of each subject of the trial, one subject at a time, as the trial's rules read it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -58,7 +58,11 @@ def records(database: Readable, terms: Terms, *, subject: str = "") -> Iterator[
         yield Known(registration, own, giver, others.get(number, ()))
 
 
+def known_of(connection: Connection, patients: Iterable[str], *also: str) -> list[Resource]:
+    """What the rules read of these Patients, by their ids: resources of `TYPES`, and of the types that are named."""
+    found = subjects.resources(connection, sorted(patients), (*TYPES, *also))
+    return [json.computable(body) for body in found]
+
+
 def _dossier(connection: Connection, person: Person) -> Dossier:
-    ids: Sequence[str] = sorted(ref.partition("/")[2] for ref in person.refs)
-    found: list[Resource] = [json.computable(one) for one in subjects.resources(connection, ids, TYPES)]
-    return Dossier(person, found)
+    return Dossier(person, known_of(connection, (ref.partition("/")[2] for ref in person.refs)))

@@ -13,7 +13,7 @@ Graded = tuple[int, Measurement]
 
 @dataclass(frozen=True, slots=True)
 class Toxicity:
-    """The worst grade of a term, or of an event of the trial, in one course.
+    """The worst grade of an event of the trial in one course.
 
     `baseline` is the grade of the first day with a value, `onset` the first day that counts, `resolved` the first
     day after the worst grade on which the grade is back at the least that does not count (None while it is not).
@@ -49,12 +49,6 @@ def _highest(
             return one
         doubtful = doubtful or None in passed
     return None if doubtful else 0
-
-
-def toxicities(course: Course, rules: Rules) -> tuple[Toxicity, ...]:
-    """The worst grade of each term that has one in the course, in the order of the terms."""
-    found = (_worst(name, _by_day(course, [term], rules)) for name, term in rules.terms.items())
-    return tuple(one for one in found if one)
 
 
 def events(course: Course, rules: Rules) -> tuple[Toxicity, ...]:

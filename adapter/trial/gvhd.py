@@ -1,15 +1,12 @@
 """Acute graft-versus-host disease: stages of organs, and the overall grade by a table that is data. Pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
-
 from adapter.errors import MappingError
 from adapter.trial.checked import Key, Part, read
-from adapter.trial.ctcae_rules import Bound, OneBound
+from adapter.trial.ctcae_rules import OneBound
 from adapter.trial.parameters import Gvhd
 from adapter.trial.record import Course
 from adapter.trial.verdict import Verdict
@@ -38,14 +35,8 @@ class Variant(Part):
 class GvhdRules(Part):
     """What gvhd.yaml says."""
 
-    stages: dict[Organ, dict[Key, OneBound]]
+    liver: dict[Key, OneBound]
     variants: dict[str, Variant]
-
-    @model_validator(mode="after")
-    def _every_organ(self) -> "GvhdRules":
-        if set(self.stages) != {"skin", "liver", "gut"}:
-            raise ValueError("must give stages of skin, liver and gut")
-        return self
 
     def variant(self, parameters: Gvhd) -> Variant:
         """The table that the parameter chooses.
@@ -71,51 +62,14 @@ def load_gvhd(mappings: Path, parameters: Gvhd) -> GvhdRules:
 
 def liver_stage(bilirubin: float, rules: GvhdRules) -> int:
     """Stage of the liver by bilirubin in umol/L (NCI PDQ; ../shared/design/domain.md 3.4)."""
-    return _stage(bilirubin, rules.stages["liver"])
-
-
-@dataclass(frozen=True, slots=True)
-class Skin:
-    """The skin: per cent of the body surface with a rash, and its kind."""
-
-    surface: float
-    erythroderma: bool = False
-    bullae: bool = False
-
-
-def skin_stage(skin: Skin, rules: GvhdRules) -> int:
-    """Stage of the skin; generalised erythroderma is at least 3, bullae or desquamation 4 (NCI PDQ)."""
-    if skin.bullae:
-        return 4
-    return max(3 if skin.erythroderma else 0, _stage(skin.surface, rules.stages["skin"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Gut:
-    """The gut: mL of stool a day, and the signs that give a stage by themselves."""
-
-    stool: float
-    nausea_proven: bool = False
-    severe_pain: bool = False
-    blood: bool = False
-
-
-def gut_stage(gut: Gut, rules: GvhdRules) -> int:
-    """Stage of the gut; nausea proven by biopsy is at least 1, severe pain, ileus or blood 4 (NCI PDQ)."""
-    if gut.severe_pain or gut.blood:
-        return 4
-    return max(int(gut.nausea_proven), _stage(gut.stool, rules.stages["gut"]))
-
-
-def _stage(value: float, bounds: Mapping[int, Bound]) -> int:
-    return max((stage for stage, bound in bounds.items() if bound.passed(value, "", None, None)), default=0)
+    return max((stage for stage, bound in rules.liver.items() if bound.passed(bilirubin, "", None, None)), default=0)
 
 
 def graded(course: Course, rules: GvhdRules, parameters: Gvhd) -> Verdict | None:
     """The overall grade as far as the record tells it, for a course in which acute GvHD was reported.
 
-    Only the liver's stage can be read off values, from bilirubin since the onset: the grade is at least this one. Rash
-    and stool reach the record as a clinician's grade alone, which stays beside it.
+    The liver's stage is read off bilirubin since the onset; those of skin and gut are as the clinician stated them,
+    since rash and stool do not reach the record. Without one of them the grade is at least this one.
 
     Returns:
         The verdict; None where no acute GvHD was reported in the course.
@@ -124,15 +78,36 @@ def graded(course: Course, rules: GvhdRules, parameters: Gvhd) -> Verdict | None
     if not onsets:
         return None
     variant = rules.variant(parameters)
-    lacking = ("surface of the rash", "volume of stool")
-    values = [one for one in course.measured.get("TBIL", ()) if one.day >= min(onsets)]
+    stages, refs = _stated(course)
+    if values := [one for one in course.measured.get("TBIL", ()) if one.day >= min(onsets)]:
+        worst = max(values, key=lambda one: one.value)
+        stages["liver"] = liver_stage(worst.value, rules)
+        refs.append(worst.ref)
+    lacking = tuple(what for organ, what in _EVIDENCE.items() if organ not in stages)
     answer = course.one("GVHD-GRADE")
     reported = answer if answer and answer.text in {"0", *variant.grades} else None  # of another scale: no comparison
     rule = f"aGvHD, {parameters.variant}"
-    if not values:
-        return Verdict(rule, "", missing=(*lacking, "bilirubin since the onset"), reported=reported)
-    worst = max(values, key=lambda one: one.value)
-    value = variant.grade({"liver": liver_stage(worst.value, rules)})
-    return Verdict(
-        rule, value, (worst.ref,), assumed=tuple(f"{one} gives no higher grade" for one in lacking), reported=reported
-    )
+    if not stages:
+        return Verdict(rule, "", missing=lacking, reported=reported)
+    assumed = tuple(f"{one} gives no higher grade" for one in lacking)
+    return Verdict(rule, variant.grade(stages), tuple(refs), assumed=assumed, reported=reported)
+
+
+_EVIDENCE: Mapping[Organ, str] = {
+    "skin": "stage of the skin",
+    "gut": "stage of the gut",
+    "liver": "bilirubin since the onset",
+}
+_STATED: Mapping[Organ, str] = {"skin": "GVHD-SKIN", "gut": "GVHD-GUT"}
+
+
+def _stated(course: Course) -> tuple[dict[Organ, int], list[str]]:
+    """The stages of organs that are stated, and the answers."""
+    stages: dict[Organ, int] = {}
+    refs: list[str] = []
+    for organ, key in _STATED.items():
+        said = course.one(key)
+        if said and said.text.isdecimal():
+            stages[organ] = int(said.text)
+            refs.append(said.ref)
+    return stages, refs

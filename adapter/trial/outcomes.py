@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from adapter.trial.record import Statement, Subject
+from adapter.trial.response import REPORTED
 
 RESPONSES = ("CR", "CRi", "PR", "HI", "NR")
 """Best first: complete remission, the same with incomplete recovery, partial, haematologic improvement, none."""
@@ -40,8 +41,12 @@ class Time:
 
 
 def best_response(subject: Subject) -> Response:
-    """The best response of the inductions, the earliest of equals (paper, Table 3)."""
-    answers = [*subject.all("RESP-IWG2003"), *subject.all("RESP-IWG2006")]
+    """The best response of the inductions as it was reported, the earliest of equals (paper, Table 3).
+
+    An answer that belongs to no course counts as well; one that belongs to a consolidation does not.
+    """
+    places = (subject.stated, *(course.stated for course in subject.courses if course.induction))
+    answers = [one for stated in places for key in REPORTED.values() for one in stated.get(key, ())]
     known = [one for one in answers if one.text in RESPONSES]
     if not known:
         return Response("NR", None, (subject.ref,))

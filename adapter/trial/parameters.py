@@ -51,7 +51,6 @@ class Response(Part):
     blood_days: Whole = Field(alias="blood-days")
     limits_included: Yes = Field(alias="limits-included")
     marrow_cr_is: Text = Field(alias="marrow-cr-is")
-    best_first: Texts = Field(alias="best-first")
 
 
 class Ipss(Part):

@@ -45,13 +45,6 @@ def assessments(subject: Subject, parameters: Response) -> tuple[Assessment, ...
     return tuple(one for one in found if one)
 
 
-def best(subject: Subject, parameters: Response) -> Assessment | None:
-    """The induction response that the paper's Table 3 counts: the best, the earlier of two that are equal."""
-    ranks = {category: rank for rank, category in enumerate(parameters.best_first)}
-    found = [one for one in assessments(subject, parameters) if one.response]
-    return min(found, key=lambda one: (ranks.get(one.response, len(ranks)), one.course.number), default=None)
-
-
 def _assessment(subject: Subject, course: Course, criteria: str, parameters: Response) -> Assessment | None:
     reported = course.one(REPORTED[criteria])
     marrow = course.measured.get("BM-BLAST", ())

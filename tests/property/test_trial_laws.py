@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapter.trial.crs import propose
-from adapter.trial.ctcae import events, grade, toxicities
+from adapter.trial.ctcae import events, grade
 from adapter.trial.ctcae_rules import Term
 from adapter.trial.days import protocol_day, study_day
 from adapter.trial.gathering import Dossier, gather
@@ -128,13 +128,13 @@ def test_order_of_resources_says_nothing(data: st.DataObject):
     person = Person(({"resourceType": "Patient", "id": "1"},), "ATLI-901", "")
     [first], [second] = (gather(registration, Dossier(person, ones), TERMS).courses for ones in (resources, shuffled))
     assert first == second
-    assert (toxicities(first, CTCAE), events(first, CTCAE)) == (toxicities(second, CTCAE), events(second, CTCAE))
+    assert events(first, CTCAE) == events(second, CTCAE)
 
 
 @given(st.lists(st.tuples(ANY, st.integers(-10, 30)), min_size=1))
 def test_worst_grade_is_that_of_one_of_the_values_and_lies_in_its_days(rows: list[tuple[float, int]]):
     one = course(*[value("CREA", number, on=on) for number, on in rows])
-    for found in toxicities(one, CTCAE):
+    for found in events(one, CTCAE):
         assert found.grade == max(graded(CTCAE.terms["creatinine"], number) or 0 for number, _ in rows)
         assert found.onset <= min(worst.day for worst in found.worst)
         assert found.resolved is None or found.resolved > max(worst.day for worst in found.worst)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from adapter.errors import MappingError
-from adapter.trial.gvhd import Gut, Organ, Skin, graded, gut_stage, liver_stage, load_gvhd, skin_stage
+from adapter.trial.gvhd import Organ, graded, liver_stage, load_gvhd
 from adapter.trial.record import Event
 from tests.trial_stand import GVHD, MAPPINGS, PARAMETERS, answer, course, day, value
 
@@ -15,28 +15,6 @@ AGVHD = Event("AdverseEvent/1", "AGVHD", 3, day(11), None, serious=True)
 )
 def test_liver_is_staged_by_bilirubin(bilirubin: float, expected: int):
     assert liver_stage(bilirubin, GVHD) == expected
-
-
-@pytest.mark.parametrize(
-    ("skin", "expected"),
-    [
-        *[(Skin(0), 0), (Skin(1), 1), (Skin(24.9), 1), (Skin(25), 2), (Skin(50), 2), (Skin(50.1), 3)],
-        *[(Skin(0, erythroderma=True), 3), (Skin(10, bullae=True), 4)],
-    ],
-)
-def test_skin_is_staged_by_its_surface_and_kind(skin: Skin, expected: int):
-    assert skin_stage(skin, GVHD) == expected
-
-
-@pytest.mark.parametrize(
-    ("gut", "expected"),
-    [
-        *[(Gut(499), 0), (Gut(500), 1), (Gut(999), 1), (Gut(1000), 2), (Gut(1500), 2), (Gut(1501), 3)],
-        *[(Gut(0, nausea_proven=True), 1), (Gut(0, severe_pain=True), 4), (Gut(0, blood=True), 4)],
-    ],
-)
-def test_gut_is_staged_by_volume_and_signs(gut: Gut, expected: int):
-    assert gut_stage(gut, GVHD) == expected
 
 
 @pytest.mark.parametrize(
@@ -69,6 +47,31 @@ def test_reported_gvhd_is_graded_by_the_liver_as_far_as_the_record_tells():
     assert len(found.assumed) == 2
 
 
+@pytest.mark.parametrize(
+    ("stated", "expected", "assumed"),
+    [
+        ([("GVHD-SKIN", "3")], "2", 1),
+        ([("GVHD-SKIN", "3"), ("GVHD-GUT", "2")], "3", 0),
+        ([("GVHD-SKIN", "4"), ("GVHD-GUT", "unknown")], "4", 1),
+    ],
+)
+def test_stages_that_a_clinician_states_count_beside_the_liver(
+    stated: list[tuple[str, str]], expected: str, assumed: int
+):
+    one = course(value("TBIL", 40, on=13), events=[AGVHD], answers=[answer(*said, on=12) for said in stated])
+    found = graded(one, GVHD, PARAMETERS.gvhd)
+    assert found is not None
+    assert (found.value, len(found.assumed)) == (expected, assumed)
+    assert {f"Observation/{key}" for key, text in stated if text.isdecimal()} < set(found.rests_on)
+
+
+def test_stated_stages_alone_give_a_grade_that_says_what_is_missing():
+    found = graded(course(events=[AGVHD], answers=[answer("GVHD-SKIN", "3", on=12)]), GVHD, PARAMETERS.gvhd)
+    assert found is not None
+    assert found.value == "2"
+    assert [one.partition(" gives")[0] for one in found.assumed] == ["stage of the gut", "bilirubin since the onset"]
+
+
 def test_grade_of_another_scale_is_not_compared():
     index = PARAMETERS.gvhd.model_copy(update={"variant": "ibmtr"})
     one = course(value("TBIL", 80, on=13), events=[AGVHD], answers=[answer("GVHD-GRADE", "3")])
@@ -92,10 +95,10 @@ def test_variant_that_is_not_there_stops_the_start():
         load_gvhd(MAPPINGS, PARAMETERS.gvhd.model_copy(update={"variant": "nih"}))
 
 
-def test_table_without_an_organ_stops_the_start(tmp_path: Path):
+def test_table_without_the_liver_stops_the_start(tmp_path: Path):
     (tmp_path / "trial").mkdir()
     text = (MAPPINGS / "trial" / "gvhd.yaml").read_text("utf-8")
-    lines = [line for line in text.splitlines() if not line.startswith("  gut: ")]
+    lines = [line for line in text.splitlines() if not line.startswith("liver: ")]
     (tmp_path / "trial" / "gvhd.yaml").write_text("\n".join(lines), "utf-8")
-    with pytest.raises(MappingError, match="skin, liver and gut"):
+    with pytest.raises(MappingError, match="liver"):
         load_gvhd(tmp_path, PARAMETERS.gvhd)

@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
+from adapter.trial.confirmations import CODE, NUMBERS, SYSTEM
 from adapter.trial.elements import Resource
 from adapter.trial.people import Person
+from adapter.trial.proposals import IDENTIFIERS
 from adapter.trial.querying.catalogue import GIVES
 from adapter.trial.querying.enrolment import double_enrolments
 from tests.query_stand import (
@@ -149,6 +152,7 @@ ASKED: dict[str, Callable[[], Records]] = {
     "event-against-values": lambda: Records().plus(NEUTROPENIA, low_neutrophils(0.7)),
     "event-without-values": lambda: Records().plus(NEUTROPENIA),
     "values-without-event": lambda: Records().plus(low_neutrophils()),
+    "confirmation-outdated": lambda: Records().plus(*outdated()),
     "computed-differs": lambda: Records().plus(*(answer("RISK-IPSS", "LOW"), *ipss_evidence())),
 }
 
@@ -158,6 +162,20 @@ def ipss_evidence() -> list[Resource]:
     before = date(2019, 3, 5)
     values = [observation(f"loinc|{code}", before, number, unit) for code, number, unit in blood]
     return [*values, observation("lab|BM-BLAST", before, 25, "%"), answer("KARYOTYPE", "45,XY,-7", before)]
+
+
+def outdated() -> list[Resource]:
+    number = "ATLI-901/TRM60"
+    fact, said = ({"identifier": [{"system": system, "value": number}]} for system in (IDENTIFIERS, NUMBERS))
+    days = {"value": 42, "unit": "d"}
+    return [
+        resource("Observation", "f", status="preliminary", code=concept("TRM60"), valueQuantity=days, **fact),
+        resource("Observation", "c", status="final", code=concept(CODE), valueString="22 d", **said),
+    ]
+
+
+def concept(code: str) -> dict[str, Any]:
+    return {"coding": [{"system": SYSTEM, "code": code}]}
 
 
 def test_nothing_is_asked_about_a_good_record() -> None:

@@ -1,8 +1,9 @@
 import pytest
 
+from adapter.trial.outcomes import best_response
 from adapter.trial.record import Course, Measurement
-from adapter.trial.response import assessments, best
-from tests.trial_stand import PARAMETERS, answer, course, subject, value
+from adapter.trial.response import assessments
+from tests.trial_stand import PARAMETERS, answer, course, day, subject, value
 
 BEFORE = [value("BM-BLAST", 60, on=-17)]
 
@@ -112,7 +113,7 @@ def test_reported_response_counts_and_agreement_is_told(reported: str, agrees: b
 
 
 def answered(phase: str, number: int, text: str) -> Course:
-    return course(answers=[answer("RESP-IWG2003", text, on=20)], phase=phase, number=number)
+    return course(answers=[answer("RESP-IWG2003", text, on=20 + number)], phase=phase, number=number)
 
 
 @pytest.mark.parametrize(
@@ -120,16 +121,13 @@ def answered(phase: str, number: int, text: str) -> Course:
 )
 def test_best_of_the_inductions_counts_and_the_earlier_of_equals(answers: list[str], expected: int):
     courses = [answered(f"IND{number}", number, text) for number, text in enumerate(answers, 1)]
-    found = best(subject(*courses), PARAMETERS.response)
-    assert found is not None
-    assert found.course.number == expected
+    found = best_response(subject(*courses))
+    assert (found.category, found.day) == (answers[expected - 1], day(20 + expected))
 
 
 def test_answer_after_a_consolidation_is_no_answer_to_induction():
     one = subject(answered("IND1", 1, "PR"), answered("CSD1", 2, "CR"))
-    found = best(one, PARAMETERS.response)
-    assert found is not None
-    assert found.response == "PR"
+    assert best_response(one).category == "PR"
 
 
 def test_answer_without_a_day_or_marrow_counts_and_cannot_be_computed():
@@ -143,4 +141,3 @@ def test_induction_of_which_nothing_is_known_has_no_assessment():
 
 def test_arm_without_criteria_has_no_response():
     assert assessments(subject(first(*marrow(3, 2, 150, 100)), arm="IA"), PARAMETERS.response) == ()
-    assert best(subject(), PARAMETERS.response) is None
