@@ -3,6 +3,7 @@
 # matplotlib and lifelines say nothing of their types.
 """Figures 2 to 6 of the paper, as SVG and PNG."""
 
+import gc
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -48,6 +49,7 @@ def draw(folder: Path, trial: Trial) -> list[tuple[str, str]]:
     Returns:
         The SVG file and the caption of each.
     """
+    gc.freeze()  # the collector would write to every object, so that the processes could not share it
     with ProcessPoolExecutor(min(len(CAPTIONS), os.cpu_count() or 1), mp_context=get_context("fork")) as pool:
         list(pool.map(partial(_draw, folder, trial), CAPTIONS))
     return [(f"{name}.svg", caption) for name, caption in CAPTIONS.items()]
@@ -101,7 +103,7 @@ def _incidence(axis: Any, trial: Trial) -> None:
         days = [one.days for one in known]
         if not days:
             continue
-        steps = [0, *sorted(days)]
+        steps = [0, *sorted({*days})]
         values = [statistics.cumulative_incidence(days, [one.cause for one in known], day).value for day in steps]
         axis.step([day / month for day in steps], values, where="post", label=arm, color=colour)
     axis.set(xlabel="months from remission", ylabel="cumulative incidence of relapse", ylim=(0, 1.03))
