@@ -32,6 +32,9 @@ RESOLUTION = 150
 SETTINGS: Any = {"svg.hashsalt": "adapter", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 DAY_0 = POINTS.index("D0")
 
+_DRAWN: list[Trial] = []
+"""What a process draws; it gets that when it begins."""
+
 CAPTIONS = {
     "figure-2": "Figure 2. Overall survival, progression-free survival, relapse, and survival beside the controls; "
     "log-log 95 % intervals, numbers at risk.",
@@ -50,12 +53,14 @@ def draw(folder: Path, trial: Trial) -> list[tuple[str, str]]:
         The SVG file and the caption of each.
     """
     gc.freeze()  # the collector would write to every object, so that the processes could not share it
-    with ProcessPoolExecutor(min(len(CAPTIONS), os.cpu_count() or 1), mp_context=get_context("fork")) as pool:
-        list(pool.map(partial(_draw, folder, trial), CAPTIONS))
+    count = min(len(CAPTIONS), os.cpu_count() or 1)
+    # forked: the trial, which is large, is not sent to them
+    with ProcessPoolExecutor(count, get_context("fork"), initializer=_DRAWN.append, initargs=(trial,)) as pool:
+        list(pool.map(partial(_draw, folder), CAPTIONS))
     return [(f"{name}.svg", caption) for name, caption in CAPTIONS.items()]
 
 
-def _draw(folder: Path, trial: Trial, name: str) -> None:
+def _draw(folder: Path, name: str) -> None:
     panels: dict[str, Callable[[Any, Trial], None]] = {
         "figure-2": _survival,
         "figure-3": _microchimerism,
@@ -67,7 +72,7 @@ def _draw(folder: Path, trial: Trial, name: str) -> None:
         figure, axes = plt.subplots(2, 2, figsize=(10, 9), layout="tight")
         for letter, axis in zip("ABCD", axes.flat, strict=True):
             axis.set_title(letter, loc="left", fontweight="bold")
-        panels[name](axes, trial)
+        panels[name](axes, _DRAWN[-1])
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         figure.set_layout_engine("none")  # it stays as it was laid out for the first
         figure.savefig(folder / f"{name}.png", dpi=RESOLUTION)
