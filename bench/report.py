@@ -1,11 +1,13 @@
 """`adapter report` on a trial of many subjects: a store whose subjects are copies of those of another.
 
-    python bench/report.py DATA [--copies N]
+    python bench/report.py DATA [--copies N] [--keep FOLDER]
 
 DATA is the data folder of a program that is stopped and holds a trial, with derived facts or without. It is copied,
 and everything of its patients (and the cell products) is put into the copy N times more: the same contents with other
 ids, and subjects of other numbers. Then `adapter serve` runs on the copy, `adapter report` asks it as a process of its
-own, and its time by the clock and of the processor, its largest memory and the server's processor time are printed.
+own, and its time by the clock and of the processor, its memory and the server's processor time are printed. Memory is
+told twice: the most that one process held, and the most that the report's processes held together, each page that they
+share counted once (Pss, looked at twice a second). `--keep` leaves the copy in a folder, where the next run finds it.
 """
 
 import argparse
@@ -19,8 +21,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,7 @@ INDEXES = {
     "index_reference": ("param", "target_id", "key", "target_type"),
     "index_date": ("param", "low", "key", "high"),
     "index_string": ("param", "value_normalised", "key", "value"),
+    "index_quantity": ("param", "code", "unit", "low", "key", "high", "system", "least", "greatest"),
 }
 
 
@@ -70,7 +73,8 @@ class Copier:
         """Write copy `number`."""
         self._insert("resource", "", self._resources, self._filler(self._changing, self._key, number))
         for table, columns in INDEXES.items():
-            self._insert(table, f"({','.join(columns)})", self._indexes[table], self._filler([1], 2, number))
+            rows, key = self._indexes[table], columns.index("key")
+            self._insert(table, f"({','.join(columns)})", rows, self._filler([1], key, number))
         self._database.commit()
 
     def _insert(self, table: str, columns: str, rows: Sequence[tuple[Any, ...]], filled: Fill) -> None:
@@ -138,20 +142,45 @@ async def measure(data: Path) -> str:
         out = data / "report"
         command = [sys.executable, "-m", "adapter", "report", "--base", f"{program.base}/fhir", "--out", str(out)]
         command += ["--token", token]
-        used = await asyncio.to_thread(run, command)
+        used, together = await asyncio.to_thread(run, command)
         return (
             f"{time.perf_counter() - begun:.1f} s, processor {used.ru_utime + used.ru_stime:.1f} s, "
-            f"memory {used.ru_maxrss // 1024} MB, server {processor_seconds(program) - before:.1f} s"
+            f"memory {used.ru_maxrss // 1024} MB, all processes {together // 1024} MB, "
+            f"server {processor_seconds(program) - before:.1f} s"
         )
 
 
-def run(command: Sequence[str]) -> resource.struct_rusage:
-    """What a command used, and the processes that it started; the memory is that of the largest of them."""
+def run(command: Sequence[str]) -> tuple[resource.struct_rusage, int]:
+    """What a command used, and the processes that it started (memory: the largest of them); all their memory in kB."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
+    most = 0
+    while True:
+        ended, status, used = os.wait4(process.pid, os.WNOHANG)
+        if ended:
+            break
+        most = max(most, sum(map(proportional, family(process.pid))))
+        time.sleep(0.5)
     if status:
         raise SystemExit("adapter report failed")
-    return used
+    return used, most
+
+
+def family(parent: int) -> Iterator[int]:
+    """A process and those that it started."""
+    yield parent
+    for children in Path(f"/proc/{parent}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in children.read_text().split():
+                yield from family(int(child))
+
+
+def proportional(process: int) -> int:
+    """The memory of a process in kB, of pages that several share its part; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)
 
 
 def main() -> None:
@@ -159,21 +188,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--copies", type=int, default=0)
+    parser.add_argument("--keep", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=asked.data.parent) as folder:
-        data = Path(folder) / "data"
-        data.mkdir()
-        shutil.copy(asked.data / "adapter.db", data / "adapter.db")
-        begun = time.perf_counter()
-        if asked.copies:
-            # A process of its own: what it needed at most would be counted for those started afterwards.
-            copying = get_context("spawn").Process(target=multiply, args=(data, asked.copies))
-            copying.start()
-            copying.join()
-            if copying.exitcode:
-                raise SystemExit("the copies could not be made")
-        print(f"{asked.copies} copies made in {time.perf_counter() - begun:.0f} s", flush=True)
+        data = asked.keep or Path(folder) / "data"
+        if not data.exists():
+            make(data, asked.data, asked.copies)
         print(asyncio.run(measure(data)))
+
+
+def make(data: Path, source: Path, copies: int) -> None:
+    """Make the data folder with the copies."""
+    begun = time.perf_counter()
+    data.mkdir(parents=True)
+    shutil.copy(source / "adapter.db", data / "adapter.db")
+    if copies:
+        # A process of its own: what it needed at most would be counted for those started afterwards.
+        copying = get_context("spawn").Process(target=multiply, args=(data, copies))
+        copying.start()
+        copying.join()
+        if copying.exitcode:
+            raise SystemExit("the copies could not be made")
+    print(f"{copies} copies made in {time.perf_counter() - begun:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

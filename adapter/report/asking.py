@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
+from sys import intern
 
 from adapter.report.definitions import Definitions
+from adapter.report.rounds import Ask, in_rounds
 from adapter.report.rows import PLOTTED, SubjectRow, row
 from adapter.report.server import FhirServer
 from adapter.report.trial import Trial
@@ -16,11 +17,11 @@ from adapter.trial.gathering import Dossier, donor_number, gather
 from adapter.trial.people import Person, persons
 from adapter.trial.terms import Code, Terms
 
-AT_ONCE = 5
-"""Subjects of one round of questions: their resources are in memory together."""
-
-THREADS = 2
-"""Rounds at once: the server looks for the next while we reduce the last."""
+KEPT = {
+    "Patient": ("id", "link", "gender", "birthDate", "managingOrganization"),
+    "ResearchSubject": ("id", "individual", "actualArm", "assignedArm", "status", "period", "extension"),
+}
+"""The elements of whom the study is about that are needed as long as subjects are asked for, beside identifiers."""
 
 OF_SUBJECTS = ("MedicationAdministration", "AdverseEvent", "Procedure", "EpisodeOfCare", "Condition")
 MEASURED = frozenset(
@@ -32,7 +33,10 @@ TYPED_SAMPLES = "CHIM-STR"
 
 @dataclass(frozen=True)
 class Study:
-    """The study, its subjects' registrations, and all persons by Patient and by donor number."""
+    """The study, its subjects' registrations, and all persons by Patient and by donor number.
+
+    Of registrations and Patients the elements that are needed (KEPT).
+    """
 
     resource: Resource
     registrations: Sequence[Resource]
@@ -47,8 +51,9 @@ def ask_study(server: FhirServer, study: str, terms: Terms) -> Study:
         NoAnswer: the server does not answer, or has no such study.
     """
     known = list(server.search("ResearchStudy", {"_id": study.partition("/")[2]}))
-    registrations = sorted(server.search("ResearchSubject", {"study": study}), key=own)
-    people = persons(server.search("Patient"), terms)
+    found = (_kept(one, terms) for one in server.search("ResearchSubject", {"study": study}))
+    registrations = sorted(found, key=own)
+    people = persons((_kept(one, terms) for one in server.search("Patient")), terms)
     return Study(
         known[0] if known else {},
         registrations,
@@ -57,32 +62,42 @@ def ask_study(server: FhirServer, study: str, terms: Terms) -> Study:
     )
 
 
+def _kept(resource: Resource, terms: Terms) -> Resource:
+    kind: str = resource["resourceType"]
+    numbers = [(system, number) for system in terms.systems.values() if (number := identifier(resource, system))]
+    return {
+        "resourceType": intern(kind),
+        "identifier": [{"system": system, "value": number} for system, number in numbers],
+        **{name: resource[name] for name in KEPT[kind] if name in resource},
+    }
+
+
 def ask_rows(
-    server: FhirServer, study: Study, definitions: Definitions, terms: Terms, *, done: Callable[[int], None]
+    connect: Callable[[], FhirServer],
+    study: Study,
+    definitions: Definitions,
+    terms: Terms,
+    *,
+    done: Callable[[int], None],
 ) -> list[SubjectRow]:
     """Ask for what is known of every subject, a few at a time, and reduce each record to its row.
 
     Args:
-        server: whom to ask.
+        connect: makes a client of the server that is asked; called once in each process that asks.
         study: who is in the study.
         definitions: which arm is that of the controls.
         terms: what the trial's facts are called.
         done: told how many subjects are ready.
     """
-    known = study.registrations
-    rounds = [known[first : first + AT_ONCE] for first in range(0, len(known), AT_ONCE)]
 
-    def reduced(some: Sequence[Resource]) -> list[SubjectRow]:
-        return list(_rows(server, study, some, definitions, terms))
+    def connected() -> Ask:
+        server = connect()
+        return lambda some: list(_rows(server, study, study.registrations[some], definitions, terms))
 
     rows: list[SubjectRow] = []
-    pool = ThreadPoolExecutor(THREADS)
-    try:
-        for some in pool.map(reduced, rounds):
-            rows += some
-            done(len(rows))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for some in in_rounds(connected, len(study.registrations)):
+        rows += some
+        done(len(rows))
     return sorted(rows, key=lambda one: one.number)
 
 

@@ -3,6 +3,7 @@
 # matplotlib and lifelines say nothing of their types.
 """Figures 2 to 6 of the paper, as SVG and PNG."""
 
+import gc
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -31,6 +32,9 @@ RESOLUTION = 150
 SETTINGS: Any = {"svg.hashsalt": "adapter", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
 DAY_0 = POINTS.index("D0")
 
+_DRAWN: list[Trial] = []
+"""What a process draws; it gets that when it begins."""
+
 CAPTIONS = {
     "figure-2": "Figure 2. Overall survival, progression-free survival, relapse, and survival beside the controls; "
     "log-log 95 % intervals, numbers at risk.",
@@ -48,12 +52,15 @@ def draw(folder: Path, trial: Trial) -> list[tuple[str, str]]:
     Returns:
         The SVG file and the caption of each.
     """
-    with ProcessPoolExecutor(min(len(CAPTIONS), os.cpu_count() or 1), mp_context=get_context("fork")) as pool:
-        list(pool.map(partial(_draw, folder, trial), CAPTIONS))
+    gc.freeze()  # the collector would write to every object, so that the processes could not share it
+    count = min(len(CAPTIONS), os.cpu_count() or 1)
+    # forked: the trial, which is large, is not sent to them
+    with ProcessPoolExecutor(count, get_context("fork"), initializer=_DRAWN.append, initargs=(trial,)) as pool:
+        list(pool.map(partial(_draw, folder), CAPTIONS))
     return [(f"{name}.svg", caption) for name, caption in CAPTIONS.items()]
 
 
-def _draw(folder: Path, trial: Trial, name: str) -> None:
+def _draw(folder: Path, name: str) -> None:
     panels: dict[str, Callable[[Any, Trial], None]] = {
         "figure-2": _survival,
         "figure-3": _microchimerism,
@@ -65,7 +72,7 @@ def _draw(folder: Path, trial: Trial, name: str) -> None:
         figure, axes = plt.subplots(2, 2, figsize=(10, 9), layout="tight")
         for letter, axis in zip("ABCD", axes.flat, strict=True):
             axis.set_title(letter, loc="left", fontweight="bold")
-        panels[name](axes, trial)
+        panels[name](axes, _DRAWN[-1])
         figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
         figure.set_layout_engine("none")  # it stays as it was laid out for the first
         figure.savefig(folder / f"{name}.png", dpi=RESOLUTION)
@@ -101,7 +108,7 @@ def _incidence(axis: Any, trial: Trial) -> None:
         days = [one.days for one in known]
         if not days:
             continue
-        steps = [0, *sorted(days)]
+        steps = [0, *sorted({*days})]
         values = [statistics.cumulative_incidence(days, [one.cause for one in known], day).value for day in steps]
         axis.step([day / month for day in steps], values, where="post", label=arm, color=colour)
     axis.set(xlabel="months from remission", ylabel="cumulative incidence of relapse", ylim=(0, 1.03))

@@ -8,7 +8,6 @@ from adapter.report.definitions import Given
 from adapter.report.rows import CourseRow, SubjectRow
 from adapter.report.sheet import UNKNOWN, Sheet, rounded, share, yes
 from adapter.report.trial import ALL, Trial, refs, timed
-from adapter.trial.record import Dose
 
 METHODS, RESULTS = "Methods", "Results"
 WHOLE_TREATMENT = 4
@@ -57,33 +56,23 @@ def _first_last(sheet: Sheet, whose: str, subjects: Sequence[SubjectRow]) -> Non
 def _induction(sheet: Sheet, trial: Trial, given: Given) -> None:
     courses = [one for one in trial.courses(given.arm) if one.induction and given.drug in one.doses]
     label = f"{given.arm} induction {given.called or given.drug}"
-    rests = [dose.ref for course in courses for dose in course.doses[given.drug]]
+    rests = [ref for course in courses for ref in course.doses[given.drug].refs]
     sheet.add(METHODS, f"{label} days", _each({_days(course, given.drug) for course in courses}), rests)
-    doses = {text for course in courses for text in _amounts(course.doses[given.drug])}
+    doses = {text for course in courses for text in course.doses[given.drug].amounts}
     sheet.add(METHODS, f"{label} dose", _each(doses), rests)
 
 
 def _consolidation(sheet: Sheet, trial: Trial, given: Given) -> None:
     courses = [one for one in trial.courses(given.arm) if not one.induction and given.drug in one.doses]
-    days = {str(len({dose.day for dose in course.doses[given.drug]})) for course in courses}
-    rests = [dose.ref for course in courses for dose in course.doses[given.drug]]
+    days = {str(course.doses[given.drug].days) for course in courses}
+    rests = [ref for course in courses for ref in course.doses[given.drug].refs]
     label = f"{given.arm} consolidation {given.called or given.drug}, days of treatment"
     sheet.add(METHODS, label, _each(days), rests)
 
 
 def _days(course: CourseRow, drug: str) -> str:
-    days = [(dose.day - course.infused).days for dose in course.doses[drug] if course.infused]
-    return f"{min(days)}~{max(days)}"
-
-
-def _amounts(doses: Sequence[Dose]) -> set[str]:
-    """How the doses were calculated: per m2 or kg as stated; flat ones by how often a day they are due."""
-    often = max((sum(one.day == dose.day for one in doses) for dose in doses), default=0)
-    every = {1: "/day", 2: " q12h"}.get(often, f" {often} times a day")
-    given = [dose for dose in doses if dose.given]
-    stated = {f"{dose.normalised[0]:g} {dose.normalised[1]}" for dose in given if dose.normalised}
-    flat = {f"{dose.amount:g} {dose.unit}{every}" for dose in given if dose.amount and not dose.normalised}
-    return stated | flat
+    given = course.doses[drug]
+    return "~".join(str((day - course.infused).days) for day in (given.first, given.last) if course.infused)
 
 
 def _each(texts: set[str]) -> str:

@@ -4,9 +4,11 @@ A record is reduced to its row as soon as it is gathered, so that 2,500 subjects
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from sys import intern
 
+from adapter.report.packed import PackedPoints, Treatment, packed, treatment
 from adapter.trial.days import completed_years
 from adapter.trial.hla import Match, matched
 from adapter.trial.outcomes import (
@@ -19,7 +21,7 @@ from adapter.trial.outcomes import (
     progression_free_survival,
     relapse_incidence,
 )
-from adapter.trial.points import Points, daily, temperatures
+from adapter.trial.points import daily, temperatures
 from adapter.trial.record import Course, Dose, Event, Measurement, Statement, Subject
 from adapter.trial.recovery import Recovery, last_chemotherapy, recovery
 from adapter.trial.terms import Terms
@@ -28,6 +30,12 @@ SORTED = "TCELL"
 """Specimen of T cells sorted from blood (tli-specimen)."""
 
 PLOTTED = ("ANC", "HSCRP", "PCT", "IL2", "IL4", "IL6", "IL10", "IL17A", "TNFA", "IFNG", "CD3", "CD4", "CD8")
+
+STATED = (
+    *("DONOR-AGE", "DONOR-SEX", "RISK-NCCN2019", "RISK-IPSS", "STRATUM", "TP53", "KARYOTYPE"),
+    *("DEATH-CATEGORY", "RECOV-ANC", "RECOV-PLT", "DATA-CUTOFF"),
+)
+"""The answers that are shown as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +52,19 @@ class CourseRow:
     chemotherapy_end: date | None
     infused: date | None
     infusion: str
-    doses: Mapping[str, tuple[Dose, ...]]
+    doses: Mapping[str, Treatment]
     mnc: Measurement | None
     cd3: Measurement | None
     recovery: Mapping[str, Recovery | None]
     crs: Statement | None
-    points: Mapping[str, Points]
+    points: Mapping[str, PackedPoints]
     events: tuple[Event, ...]
     chimerism: tuple[Measurement, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SubjectRow:
-    """One subject; `stated` are the latest answers by key."""
+    """One subject; `stated` are the latest answers of STATED."""
 
     ref: str
     number: str
@@ -89,20 +97,19 @@ def row(subject: Subject, terms: Terms, *, origin: date | None) -> SubjectRow:
         terms: what the trial's facts are called.
         origin: from when survival counts: the diagnosis (../shared/cohort/NOTES.md), for the controls the enrolment.
     """
-    keys = {key for part in (subject, *subject.courses) for key in part.stated}
     in_courses = [one for course in subject.courses for one in course.measured.get("CHIM-STR", ())]
     chimerism = [*subject.measured.get("CHIM-STR", ()), *in_courses]
     return SubjectRow(
         subject.ref,
         subject.number,
-        subject.arm,
-        subject.site,
+        intern(subject.arm),
+        intern(subject.site),
         subject.sex,
         _age(subject),
         subject.enrolled,
         subject.off_study_reason,
         tuple(_course(subject, course, terms) for course in subject.courses),
-        {key: answer for key in keys if (answer := subject.one(key))},
+        {key: answer for key in STATED if (answer := subject.one(key))},
         tuple(subject.all("DEATH-CAUSE")),
         matched(subject.stated, subject.donor.stated) if subject.donor else None,
         best_response(subject),
@@ -128,28 +135,33 @@ def _age(subject: Subject) -> int | None:
 def _course(subject: Subject, course: Course, terms: Terms) -> CourseRow:
     last = last_chemotherapy(course, terms)
     examined = course.one("CRS-GRADE")
-    points = {key: daily(course, key) for key in PLOTTED} | {"TEMP": temperatures(course)} if examined else {}
+    plotted = {key: daily(course, key) for key in PLOTTED} | {"TEMP": temperatures(course)} if examined else {}
     drugs = sorted({dose.drug for dose in course.doses})
     return CourseRow(
         subject.number,
-        subject.arm,
+        intern(subject.arm),
         course.ref,
         course.number,
         course.induction,
-        subject.sites.get(course.infusion.patient, "") if course.infusion else "",
+        intern(subject.sites.get(course.infusion.patient, "")) if course.infusion else "",
         course.start,
         last.day if last else None,
         course.infusion.day if course.infusion else None,
         course.infusion.ref if course.infusion else "",
-        {drug: tuple(dose for dose in course.doses if dose.drug == drug) for drug in drugs},
+        {drug: treatment([dose for dose in course.doses if dose.drug == drug]) for drug in drugs},
         _only(course, "DOSE-MNC-KG"),
         _only(course, "DOSE-CD3-KG"),
         {key: recovery(course, key, terms) for key in ("ANC", "PLT")},
         examined,
-        points,
-        course.events,
+        {key: packed(points) for key, points in plotted.items()},
+        tuple(map(_shared, course.events)),
         course.measured.get("MICROCHIM-INDEL", ()),
     )
+
+
+def _shared(event: Event) -> Event:
+    """The same with codes that all events share."""
+    return replace(event, code=intern(event.code), suspects=tuple(map(intern, event.suspects)))
 
 
 def _only(course: Course, key: str) -> Measurement | None:

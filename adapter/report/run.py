@@ -1,14 +1,18 @@
 """The whole report: ask, recompute, compare, write."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from adapter.report.asking import ask_rows, ask_study, trial_of
 from adapter.report.compared import Compared, compared
-from adapter.report.definitions import load_definitions, load_published
+from adapter.report.definitions import Definitions, load_definitions, load_published
 from adapter.report.drawing import draw
 from adapter.report.recompute import recompute
+from adapter.report.resting import Shelf
 from adapter.report.server import FhirServer
+from adapter.report.trial import Trial
 from adapter.report.writing import write_page, write_results, write_tables
 from adapter.trial.terms import Terms
 
@@ -37,15 +41,23 @@ def run(
         NoAnswer: the server does not answer what is asked.
         MappingError: a file of the definitions is wrong.
     """
-    base, token, study = whom
     definitions, published = load_definitions(files[0]), load_published(files[1])
-    with FhirServer(base, token) as server:
+    trial = _asked(whom, definitions, terms, tell)
+    with TemporaryFile() as file:
+        results = list(compared(recompute(trial, Shelf(file)), published))
+        write_results(out, results, whom[0])
+        write_tables(out, results)
+        write_page(out, results, draw(out, trial))
+    return results
+
+
+def _asked(
+    whom: tuple[str, str, str], definitions: Definitions, terms: Terms, tell: Callable[[int, int], None]
+) -> Trial:
+    base, token, study = whom
+    connect = partial(FhirServer, base, token)
+    with connect() as server:
         known = ask_study(server, study, terms)
         total = len(known.registrations)
-        rows = ask_rows(server, known, definitions, terms, done=lambda ready: tell(ready, total))
-        trial = trial_of(rows, server, known, definitions, terms)
-    results = list(compared(recompute(trial), published))
-    write_results(out, results, base)
-    write_tables(out, results)
-    write_page(out, results, draw(out, trial))
-    return results
+        rows = ask_rows(connect, known, definitions, terms, done=lambda ready: tell(ready, total))
+        return trial_of(rows, server, known, definitions, terms)

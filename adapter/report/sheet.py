@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+
+from adapter.report.resting import Rests, Shelf
 
 UNKNOWN = "NA"
 """Printed for what is not computable."""
@@ -18,19 +20,21 @@ class Number:
     where: str
     label: str
     computed: str
-    resources: tuple[str, ...]
+    resources: Rests
     note: str = ""
 
 
-@dataclass
 class Sheet:
     """Numbers in the order in which they were added."""
 
-    numbers: list[Number] = field(default_factory=list[Number])
+    def __init__(self, shelf: Shelf) -> None:
+        """Begin empty; what the numbers rest on is put on the shelf."""
+        self.numbers: list[Number] = []
+        self._shelf = shelf
 
     def add(self, where: str, label: str, computed: object, resources: Iterable[str], note: str = "") -> None:
         """Add one number."""
-        self.numbers.append(Number(where, label, str(computed), tuple(sorted({*resources} - {""})), note))
+        self.numbers.append(Number(where, label, str(computed), self._shelf.put(resources), note))
 
 
 def rounded(value: float | None, digits: int = 0) -> str:

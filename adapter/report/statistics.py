@@ -8,6 +8,7 @@ Undefined results are NaN: of no values, of groups too small. Times are in one u
 
 import math
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -239,8 +240,11 @@ def mixed_model(values: Sequence[float], design: Sequence[Sequence[float]], grou
 def _errors(x: Any, groups: Sequence[str], within: float, between: float) -> Any:
     """Standard errors of generalized least squares, as SPSS and SAS give them; statsmodels' come from the Hessian."""
     information = x.T @ x / within
-    for group in dict.fromkeys(groups):
-        rows = x[[one == group for one in groups]]
+    of_group: dict[str, list[int]] = defaultdict(list)
+    for at, group in enumerate(groups):
+        of_group[group].append(at)
+    for places in of_group.values():
+        rows = x[places]
         total = rows.sum(0)
         information -= np.outer(total, total) * between / (within * (within + len(rows) * between))
     return np.sqrt(np.diag(np.linalg.inv(information)))

@@ -42,7 +42,7 @@ def _result(place: int, one: Compared) -> dict[str, Any]:
         "published": one.published,
         "status": str(one.status),
         "note": one.note,
-        "resources": list(one.number.resources),
+        "resources": one.number.resources.listed(),
     }
 
 
@@ -90,13 +90,13 @@ def _write_csv(file: Path, part: Sequence[Compared]) -> None:
     with file.open("w", encoding="utf-8") as text:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(("what", "computed", "published", "comparison", "note", "resources"))
-        writer.writerows((*_row(one), " ".join(one.number.resources)) for one in part)
+        writer.writerows((*_row(one), one.number.resources.joined(" ")) for one in part)
 
 
 def _markdown(name: str, part: Sequence[Compared]) -> str:
     lines = [f"# {name}", "", "| What | Computed | Published | | Note | Resources |", "|---|--:|--:|---|---|--:|"]
     for one in part:
-        cells = [*_row(one), str(len(one.number.resources))]
+        cells = [*_row(one), str(one.number.resources.count)]
         lines.append(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
     return "\n".join([*lines, ""])
 
@@ -111,7 +111,8 @@ def _table(part: Sequence[Compared]) -> Iterator[str]:
 def _line(one: Compared) -> str:
     what, computed, published, word, note = map(html.escape, _row(one))
     refs = one.number.resources
-    listed = f"<details><summary>{len(refs)}</summary><code>{'<br>'.join(map(html.escape, refs))}</code></details>"
+    all_of_them = html.escape(refs.joined("\n")).replace("\n", "<br>")
+    listed = f"<details><summary>{refs.count}</summary><code>{all_of_them}</code></details>"
     mark = {Status.DIFFERS: "differs", Status.NONE: "none"}.get(one.status, "agrees")
     return (
         f'<tr class="{mark}"><td>{what}</td><td class="n">{computed}</td><td class="n">{published}</td>'
