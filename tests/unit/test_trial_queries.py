@@ -166,11 +166,13 @@ def ipss_evidence() -> list[Resource]:
 
 def outdated() -> list[Resource]:
     number = "ATLI-901/TRM60"
-    fact, said = ({"identifier": [{"system": system, "value": number}]} for system in (IDENTIFIERS, NUMBERS))
+    fact, said = ([{"system": system, "value": number}] for system in (IDENTIFIERS, NUMBERS))
     days = {"value": 42, "unit": "d"}
+    derived = {"code": concept("TRM60"), "valueQuantity": days, "identifier": fact}
+    confirmed = {"code": concept(CODE), "valueString": "22 d", "identifier": said}
     return [
-        resource("Observation", "f", status="preliminary", code=concept("TRM60"), valueQuantity=days, **fact),
-        resource("Observation", "c", status="final", code=concept(CODE), valueString="22 d", **said),
+        resource("Observation", "f") | {"status": "preliminary"} | derived,
+        resource("Observation", "c") | {"status": "final"} | confirmed,
     ]
 
 
