@@ -51,7 +51,7 @@ def served(catalog: Catalog, messages: Iterable[bytes]) -> Iterator[bytes]:
         except Held:
             continue
         for mapped in made.resources:
-            yield json.dumps(tie(mapped.resource, "ATLI-01", study=study, identify=resource_id))
+            yield json.dumps(tie(mapped.resource, "ATLI-01", lambda _: None, study=study, identify=resource_id))
 
 
 def test_the_validator_finds_what_is_wrong(validator: Path, tmp_path: Path) -> None:
