@@ -17,9 +17,10 @@ from adapter.trial.deviations import deviations
 from adapter.trial.doses import amount_off, surface
 from adapter.trial.gvhd import graded
 from adapter.trial.ipss import ipss
+from adapter.trial.outcomes import best_response
 from adapter.trial.products import Lineage, lineages
 from adapter.trial.record import Course, Subject
-from adapter.trial.response import assessments, best
+from adapter.trial.response import assessments
 from tests.integration.cohort import SHARED, needs_cohort, truth
 from tests.integration.cohort_world import World, subjects
 from tests.trial_stand import CTCAE, GVHD, MAPPINGS, PARAMETERS, PLAN, TERMS
@@ -144,10 +145,12 @@ def test_every_response_is_computed_as_it_was_reported(cohort: tuple[Subject, ..
 
 def test_best_induction_response_is_the_one_that_table_3_counts(cohort: tuple[Subject, ...]) -> None:
     counted = {
-        (row["subject_id"], int(row["cycle"])) for row in table("responses") if row["best_induction_response"] == "Y"
+        (row["subject_id"], row["category"], row["assessment_date"])
+        for row in table("responses")
+        if row["best_induction_response"] == "Y"
     }
-    chosen = ((one.number, best(one, PARAMETERS.response)) for one in cohort)
-    assert {(number, found.course.number) for number, found in chosen if found} == counted
+    chosen = ((one.number, best_response(one)) for one in cohort)
+    assert {(number, found.category, str(found.day)) for number, found in chosen if found.day} == counted
 
 
 def test_ipss_is_computed_for_every_mds_and_differs_where_the_cohort_contradicts_the_table(

@@ -102,6 +102,7 @@ def test_a_site_is_found_by_its_facility(application: str, facility: str, code: 
 def test_what_each_hospital_needs_to_be_read() -> None:
     sites = load_sites(MAPPINGS)
     assert {site.code: site.encoding for site in sites} == {
+        "CONFIRMATIONS": "utf-8",
         "CONTROLS": "utf-8",
         "FAHZU": "utf-8",
         "JHAH": "gb18030",

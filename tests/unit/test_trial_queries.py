@@ -166,14 +166,11 @@ def ipss_evidence() -> list[Resource]:
 
 def outdated() -> list[Resource]:
     number = "ATLI-901/TRM60"
-    fact, said = ([{"system": system, "value": number}] for system in (IDENTIFIERS, NUMBERS))
-    days = {"value": 42, "unit": "d"}
-    derived = {"code": concept("TRM60"), "valueQuantity": days, "identifier": fact}
-    confirmed = {"code": concept(CODE), "valueString": "22 d", "identifier": said}
-    return [
-        resource("Observation", "f") | {"status": "preliminary"} | derived,
-        resource("Observation", "c") | {"status": "final"} | confirmed,
-    ]
+    fact: Resource = {"identifier": [{"system": IDENTIFIERS, "value": number}], "code": concept("TRM60")}
+    said: Resource = {"identifier": [{"system": NUMBERS, "value": number}], "code": concept(CODE)}
+    fact |= {"status": "preliminary", "valueQuantity": {"value": 42, "unit": "d"}}
+    said |= {"status": "final", "valueString": "22 d"}
+    return [{**resource("Observation", name), **one} for name, one in (("f", fact), ("c", said))]
 
 
 def concept(code: str) -> dict[str, Any]:
