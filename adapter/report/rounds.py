@@ -3,6 +3,7 @@
 The JSON of a round is large and short-lived: in the process that keeps the rows it would scatter them over the memory.
 """
 
+import gc
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -33,7 +34,8 @@ def in_rounds(connect: Callable[[], Ask], subjects: int) -> Iterator[list[Subjec
     Raises:
         NoAnswer: the server does not answer what is asked.
     """
-    # forked: the study, which is large, is not sent to them
+    # Forked: the study, which is large, is shared and not sent; the collector would write to each of its objects.
+    gc.freeze()
     pool = ProcessPoolExecutor(PROCESSES, mp_context=get_context("fork"), initializer=_begin, initargs=(connect,))
     try:
         yield from pool.map(_round, range(0, subjects, AT_ONCE))
