@@ -22,7 +22,7 @@ from adapter.store.database import Database
 from adapter.store.secret import secret
 from adapter.store.viewing import Source, ViewWriter
 
-QUIET = timedelta(seconds=1)
+QUIET = timedelta(seconds=5)
 """So long nothing of a subject must have changed: what is written is then not written again at once."""
 
 _KEY = "pseudonyms"
